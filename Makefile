@@ -1,0 +1,56 @@
+# Rank for Less. `make` lists the commands. Each is also written as plain commands in README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# On Linux without a GPU, an index of CPU builds saves gigabytes: choose one at https://pytorch.org/get-started/locally/
+TORCH_INDEX ?=
+RUN_ARGS := $(if $(PROFILE),--profile $(PROFILE)) $(if $(DATASET),--dataset $(DATASET)) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
+
+.PHONY: help setup run test lab lint lock notebooks clean
+help:  ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
+
+setup: $(VENV)/installed  ## create .venv and install requirements.txt, once
+
+$(VENV)/installed: requirements.txt requirements.in pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || \
+	  { echo "Python's venv module is incomplete; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) "$$(grep ^torch== requirements.txt | cut -d' ' -f1)")
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+run: $(VENV)/installed  ## run the notebooks in order and write the report (PROFILE=, DATASET=, SEED=, OUT=)
+	$(BIN)/course run $(RUN_ARGS)
+
+test: $(VENV)/installed-dev  ## check the code's style, then pass all tests
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+lab: $(VENV)/installed  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks/
+
+lint: $(VENV)/installed-dev  ## check the code's style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
+	$(BIN)/course publish
+
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
+  --no-emit-index-url --no-emit-find-links --no-header
+
+lock: $(VENV)/installed-dev  ## requirements.in -> requirements.txt, requirements-dev.in -> requirements-dev.txt
+	$(UV_LOCK) requirements.in > requirements.partial
+	$(UV_LOCK) --constraints requirements.partial requirements-dev.in > requirements-dev.txt
+	echo "-e ." | cat requirements.partial - > requirements.txt
+	rm requirements.partial
+
+clean:  ## remove what runs and tests made; .venv stays
+	rm -rf artifacts .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,1 @@
+"""Catalogues: the layout and its checks, the embedded shop, BM25 and its candidates."""

@@ -1,0 +1,1 @@
+"""Rankers: building, training, running and judging a model that scores (query, product) pairs."""

@@ -1,0 +1,102 @@
+"""Profiles, paths, the seed and the one place where the telemetry of dependencies is switched off.
+
+Importing any module of `utils` imports this one first, so that the switches are set before a library reads them.
+Nothing here imports a heavy library at module level.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"
+NOTEBOOKS = ROOT / "notebooks"
+ARTIFACTS = ROOT / "artifacts"
+
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "OPENVINO_TELEMETRY_DISABLE": "1",
+    "NNCF_CI": "1",
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of one run. A profile changes how much is done, never which code runs; None means no bound.
+
+    Attributes:
+        n_train_queries, n_valid_queries, n_test_queries: queries kept of each split.
+        n_train_pairs: labelled pairs the teacher sees, all epochs together.
+        batch_size: pairs in a training step.
+        n_evaluations: how often a training run looks at `valid`, the end included.
+        n_stop_queries: valid queries used for early stopping.
+        n_end_to_end_queries, n_candidates: the end-to-end evaluation.
+        n_latency_queries: queries timed per way of running a model.
+        n_bootstrap: resamples of a paired bootstrap interval.
+        max_tokens: a pair is cut to this many tokens.
+    """
+
+    name: str
+    n_train_queries: int | None
+    n_valid_queries: int | None
+    n_test_queries: int | None
+    n_train_pairs: int
+    batch_size: int
+    n_evaluations: int
+    n_stop_queries: int
+    n_end_to_end_queries: int
+    n_candidates: int
+    n_latency_queries: int
+    n_bootstrap: int
+    max_tokens: int
+
+
+PROFILES = {
+    "ci": Profile("ci", 160, 40, 100, 1_600, 16, 1, 20, 20, 20, 4, 300, 64),
+    "laptop": Profile("laptop", 2_000, 500, 1_500, 16_000, 32, 3, 80, 100, 50, 20, 2_000, 96),
+    "gpu": Profile("gpu", None, None, None, 400_000, 64, 8, 400, 1_000, 100, 100, 5_000, 192),
+}
+
+
+def profile(name: str) -> Profile:
+    """The profile called `name`; ValueError naming the known ones otherwise."""
+    if name not in PROFILES:
+        raise ValueError(f"profile '{name}' is not one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def dataset_name(dataset: str) -> str:
+    """A short name for paths: the name of an embedded set, or the last part of a folder's path."""
+    name = re.sub(r"[^a-z0-9]+", "-", Path(dataset).name.lower()).strip("-")
+    return name or "dataset"
+
+
+def run_folder(*, dataset: str, profile_name: str, seed: int, out: str | Path = "") -> Path:
+    """Where a run keeps all it makes: `out`, or artifacts/<dataset>-<profile>-<seed>."""
+    return Path(out).resolve() if str(out) else ARTIFACTS / f"{dataset_name(dataset)}-{profile_name}-{seed}"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and PyTorch, and ask PyTorch for deterministic algorithms."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def telemetry_off() -> None:
+    """Tell the libraries we depend on to send nothing, and the tokenizers not to warn about forked processes."""
+    os.environ.update(TELEMETRY_OFF)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+telemetry_off()
