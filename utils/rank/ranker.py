@@ -49,7 +49,9 @@ class BatchedRanker:
         order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            scores[rows] = self.forward(self._pad({name: [values[i] for i in rows] for name, values in encoded.items()}))
+            scores[rows] = self.forward(
+                self._pad({name: [values[i] for i in rows] for name, values in encoded.items()})
+            )
         return scores
 
     def _pad(self, batch: dict[str, list]) -> Batch:

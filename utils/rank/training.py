@@ -40,7 +40,7 @@ def fine_tune(
     """Train `model` in place on at most `profile.n_train_pairs` pairs and keep its best state on `valid`.
 
     Args:
-        train, valid: judged pairs, as in `Catalogue.pairs`; a long `train` is cut to whole queries, a short one repeated.
+        train, valid: judged pairs, as in `Catalogue.pairs`; a random part of a long `train` is used.
         log_folder: TensorBoard's curves go there; Weights & Biases is used when WANDB_PROJECT is set.
 
     Returns:
@@ -49,17 +49,22 @@ def fine_tune(
     Source: Nogueira, Cho, "Passage Re-ranking with BERT", 2019, https://arxiv.org/abs/1901.04085
     """
     n_steps = max(1, profile.n_train_pairs // profile.batch_size)
+    train = train.shuffle(seed=seed).select(range(min(len(train), profile.n_train_pairs)))
     valid = first_queries(valid, n_queries=profile.n_stop_queries)
     log_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=log_folder) as checkpoints:
         trainer = Trainer(
             model=model,
-            args=_arguments(Path(checkpoints), log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate),
-            train_dataset=tokenized(train.shuffle(seed=seed), tokenizer=tokenizer, max_tokens=profile.max_tokens),
+            args=_arguments(
+                Path(checkpoints), log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate
+            ),
+            train_dataset=tokenized(train, tokenizer=tokenizer, max_tokens=profile.max_tokens),
             eval_dataset=tokenized(valid, tokenizer=tokenizer, max_tokens=profile.max_tokens),
             data_collator=DataCollatorWithPadding(tokenizer),
             compute_loss_func=pointwise_loss,
-            compute_metrics=lambda p: {"ndcg10": metrics.judged(valid, p.predictions.reshape(-1), top_gain=top_gain).ndcg10},
+            compute_metrics=lambda p: {
+                "ndcg10": metrics.judged(valid, p.predictions.reshape(-1), top_gain=top_gain).ndcg10
+            },
             callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
         )
         trainer.train()

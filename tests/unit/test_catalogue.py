@@ -1,0 +1,91 @@
+"""Bad input is refused with the file, the line, the value and the remedy; good input is read as it stands."""
+
+import pytest
+
+from utils import settings
+from utils.data import catalogue
+
+QUERIES = "query_id,query,split\nq1,red sofa,train\nq2,blue mug,valid\nq3,tall lamp,test\n"
+PRODUCTS = "product_id,title,brand\np1,Sofa red,Acme\np2,Mug,\np3,Lamp,Lumo\n"
+LABELS = "query_id,product_id,label\n" + "".join(
+    f"q{q},p{p},{'Exact' if p == q else 'Irrelevant'}\n" for q in (1, 2, 3) for p in (1, 2, 3)
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in {"queries.csv": QUERIES, "products.csv": PRODUCTS, "labels.csv": LABELS}.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def change(folder, file, old, new):
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+
+
+def load(folder):
+    return catalogue.load(folder, profile=settings.profile("gpu"))
+
+
+def test_good_folder_gives_the_pairs_of_each_split(folder):
+    loaded = load(folder)
+    first = loaded.pairs["train"][0]
+    assert (first["query"], first["product"], first["gain"], first["target"]) == ("red sofa", "Sofa red Acme", 100, 1.0)
+    assert {split: len(pairs) for split, pairs in loaded.pairs.items()} == {"train": 3, "valid": 3, "test": 3}
+    assert loaded.top_gain == 100
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("labels.csv", "q1,p2,Irrelevant", "q1,p2,Exat", "labels.csv line 3: label 'Exat' is not one of Exact"),
+        ("labels.csv", "q1,p2", "q1,p9", "labels.csv line 3: product_id 'p9' is not in products.csv"),
+        ("labels.csv", "q1,p2", "q9,p2", "labels.csv line 3: query_id 'q9' is not in queries.csv"),
+        ("labels.csv", "q1,p2", "q1,p1", "labels.csv line 3: product_id 'p1' is judged twice"),
+        ("labels.csv", "label", "grade", "labels.csv line 1: column 'label' is missing"),
+        ("labels.csv", "q1,p1,Exact", "q1,p1,2", "labels.csv line 3: label 'Irrelevant' is not a number"),
+        ("queries.csv", "q2,", "q1,", "queries.csv line 3: query_id 'q1' appears twice"),
+        ("queries.csv", "valid", "vaild", "queries.csv line 3: split 'vaild' is not one of train, valid, test"),
+        ("queries.csv", "blue mug", " ", "queries.csv line 3: query ' ' is empty"),
+        ("products.csv", "Lamp,Lumo", ",Lumo", "products.csv line 4: title '' is empty"),
+        ("products.csv", "p3,Lamp,Lumo", "p3,Lamp, tall,Lumo", "products.csv line 4: not 3 values"),
+        ("queries.csv", "q3,tall lamp,test", "q3,tall lamp,train", "no label for a query of the split 'test'"),
+    ],
+)
+def test_bad_value_is_refused_by_place_and_name(folder, file, old, new, message):
+    change(folder, file, old, new)
+    with pytest.raises(catalogue.DataError, match=message.replace("(", r"\(")):
+        load(folder)
+
+
+def test_file_that_is_not_utf8_is_refused_with_its_line(folder):
+    (folder / "products.csv").write_bytes(PRODUCTS.replace("Lamp", "Lämp").encode("latin-1"))
+    with pytest.raises(catalogue.DataError, match="products.csv line 4: byte 0xe4 is not UTF-8"):
+        load(folder)
+
+
+def test_missing_file_is_refused_with_the_columns_it_needs(folder):
+    (folder / "labels.csv").unlink()
+    with pytest.raises(catalogue.DataError, match="labels.csv: not found .* query_id, product_id, label"):
+        load(folder)
+
+
+def test_labels_without_a_positive_one_are_refused(folder):
+    (folder / "labels.csv").write_text(LABELS.replace("Exact", "Irrelevant"))
+    with pytest.raises(catalogue.DataError, match="no positive label"):
+        load(folder)
+
+
+def test_fractional_labels_become_whole_gains_in_the_same_proportion(folder):
+    numbers = LABELS.replace("Exact", "1").replace("Irrelevant", "0").replace("q1,p2,0", "q1,p2,0.25")
+    (folder / "labels.csv").write_text(numbers)
+    assert load(folder).pairs["train"]["gain"][:] == [100, 25, 0]
+
+
+def test_folder_without_splits_is_split_by_the_text_alone():
+    texts = [f"query number {i}" for i in range(2_000)]
+    shares = [sum(catalogue.split_by_hash(t) == split for t in texts) / len(texts) for split in catalogue.SPLITS]
+    assert shares == pytest.approx([0.60, 0.15, 0.25], abs=0.04)
+    assert catalogue.split_by_hash("Red  Sofa") == catalogue.split_by_hash("red sofa")

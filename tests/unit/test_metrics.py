@@ -1,0 +1,84 @@
+"""Metrics against a plain reference, intervals, fusion."""
+
+import math
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils.rank import metrics
+
+
+def pairs_of(gains: list[list[int]]) -> Dataset:
+    rows = [
+        {"query_id": f"q{q}", "product_id": f"p{p:02d}", "gain": gain, "kind": "head" if q % 2 else "tail"}
+        for q, products in enumerate(gains)
+        for p, gain in enumerate(products)
+    ]
+    return Dataset.from_list(rows)
+
+
+def plain_ndcg10(gains: list[int], scores: list[float]) -> float:
+    def dcg(ordered):
+        return sum(gain / math.log2(rank + 2) for rank, gain in enumerate(ordered[:10]))
+
+    by_score = [gain for _, gain in sorted(zip(scores, gains, strict=True), reverse=True)]
+    return dcg(by_score) / dcg(sorted(gains, reverse=True))
+
+
+lists = st.lists(st.sampled_from([0, 1, 10, 100]), min_size=2, max_size=25).filter(lambda g: len(set(g)) > 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(gains=lists, seed=st.integers(0, 99))
+def test_ndcg_equals_the_plain_formula(gains, seed):
+    scores = np.random.default_rng(seed).permutation(len(gains)).astype(float)
+    found = metrics.judged(pairs_of([gains]), scores, top_gain=100).ndcg10
+    assert found == pytest.approx(plain_ndcg10(gains, list(scores)), abs=1e-4)
+
+
+def test_queries_with_one_label_only_are_left_out():
+    quality = metrics.judged(pairs_of([[1, 1], [0, 1]]), np.array([0.1, 0.2, 0.3, 0.4]), top_gain=1)
+    assert (quality.n_queries, quality.ndcg10, quality.mrr10) == (1, 1.0, 1.0)
+
+
+def test_scores_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="not a finite number"):
+        metrics.judged(pairs_of([[0, 1]]), np.array([np.nan, 1]), top_gain=1)
+
+
+def test_interval_holds_the_mean_and_excludes_zero_for_a_clear_winner():
+    pairs = pairs_of([[0, 0, 1]] * 30)
+    good = metrics.judged(pairs, np.tile([0.0, 1.0, 2.0], 30), top_gain=1)
+    bad = metrics.judged(pairs, np.tile([2.0, 1.0, 0.0], 30), top_gain=1)
+    interval = metrics.paired_bootstrap(good, bad, n_resamples=200)
+    assert interval.mean == pytest.approx(0.5) and 0 < interval.low <= interval.mean <= interval.high
+
+
+def test_interval_of_a_ranking_against_itself_is_zero():
+    quality = metrics.judged(pairs_of([[0, 1], [1, 0]]), np.array([1.0, 0, 1, 0]), top_gain=1)
+    assert metrics.paired_bootstrap(quality, quality, n_resamples=50) == metrics.Interval(0.0, 0.0, 0.0)
+
+
+def test_slices_add_up_to_the_whole():
+    quality = metrics.judged(pairs_of([[0, 1], [1, 0], [0, 1]]), np.array([1.0, 0, 1, 0, 0, 1]), top_gain=1)
+    slices = metrics.by_kind(quality)
+    assert sum(mean * n for mean, n in slices.values()) / 3 == pytest.approx(quality.ndcg10)
+    assert {kind: n for kind, (_, n) in slices.items()} == {"head": 1, "tail": 2}
+
+
+def test_fusion_follows_two_rankings_that_agree_and_balances_two_that_do_not():
+    pairs = pairs_of([[0, 1, 0]])
+    one = np.array([0.1, 0.9, 0.5])
+    assert metrics.reciprocal_rank_fusion(pairs, one, 10 * one).argmax() == 1
+    fused = metrics.reciprocal_rank_fusion(pairs, one, -one)
+    assert fused[1] == pytest.approx(fused[0])
+
+
+def test_end_to_end_counts_unjudged_products_as_nothing_and_misses_in_recall():
+    pairs = pairs_of([[1, 0, 1]])
+    quality, recall = metrics.end_to_end({"q0": ["x", "p00"]}, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
+    assert recall == 0.5
+    assert quality.ndcg10 == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)), abs=1e-4)

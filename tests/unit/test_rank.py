@@ -1,0 +1,141 @@
+"""Rankers keep the order they are given whatever the batching, and model folders load as they were saved."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from utils import settings
+from utils.rank import metrics, models, ranker, runtimes, training
+
+PAIRS = [(f"red sofa {'soft ' * (i % 7)}", f"couch number {i} {'velvet ' * (i % 5)}") for i in range(23)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A two-layer cut of the pretrained encoder with both formats of its weights."""
+    model, tokenizer = models.build_cross_encoder(models.MINILM, seed=0)
+    models.keep_layers(model, layers=[0, 3])
+    path = tmp_path_factory.mktemp("stages") / "small"
+    models.save(model, tokenizer=tokenizer, folder=path, max_tokens=64)
+    runtimes.export_onnx(path)
+    return path
+
+
+def open_small(folder, *, runtime="pytorch", batch_size=32):
+    return runtimes.open_ranker(folder, runtime=runtime, threads=1, max_tokens=64, batch_size=batch_size)
+
+
+def test_scores_do_not_depend_on_order_or_batch_size(folder):
+    scores = open_small(folder).score(PAIRS)
+    shuffled = np.random.default_rng(0).permutation(len(PAIRS))
+    again = open_small(folder, batch_size=3).score([PAIRS[i] for i in shuffled])
+    np.testing.assert_allclose(again, scores[shuffled], atol=1e-5)
+    assert scores.dtype == np.float32 and scores.shape == (len(PAIRS),) and len(set(scores)) > 10
+
+
+def test_no_pairs_give_no_scores(folder):
+    assert open_small(folder).score([]).shape == (0,)
+
+
+def test_padding_to_the_maximum_changes_no_score(folder):
+    padded = open_small(folder)
+    padded.pad_to_max = True
+    np.testing.assert_allclose(padded.score(PAIRS), open_small(folder).score(PAIRS), atol=1e-5)
+
+
+def test_onnx_runtime_scores_as_pytorch_does(folder):
+    np.testing.assert_allclose(
+        open_small(folder, runtime="onnxruntime").score(PAIRS), open_small(folder).score(PAIRS), atol=1e-4
+    )
+
+
+def test_folder_loads_with_plain_transformers_and_sentence_transformers(folder):
+    from sentence_transformers import CrossEncoder
+
+    scores = open_small(folder).score(PAIRS)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    encoded = tokenizer(*map(list, zip(*PAIRS, strict=True)), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        logits = AutoModelForSequenceClassification.from_pretrained(folder)(**encoded).logits[:, 0].numpy()
+    np.testing.assert_allclose(logits, scores, atol=1e-5)
+    probabilities = CrossEncoder(str(folder), device="cpu").predict(PAIRS)
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-scores)), atol=1e-5)
+
+
+def test_folder_without_weights_is_refused_by_name(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="model.safetensors is missing"):
+        models.load(tmp_path)
+
+
+def test_unknown_runtime_is_refused_with_the_known_ones(folder):
+    with pytest.raises(ValueError, match="pytorch, onnxruntime"):
+        open_small(folder, runtime="tensorrt")
+
+
+def test_unknown_checkpoint_is_refused_with_a_remedy(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *a, **k: (_ for _ in ()).throw(OSError("offline")))
+    with pytest.raises(FileNotFoundError, match="all-MiniLM-L6-v2"):
+        models.resolve("nobody/no-model")
+
+
+def test_packaged_weights_with_another_hash_are_refused(monkeypatch):
+    monkeypatch.setattr(models, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="reinstall it"):
+        models.packaged_minilm()
+
+
+def toy_pairs(n: int) -> Dataset:
+    """Relevant products name the query's colour."""
+    colours = ["red", "blue", "green", "white"]
+    rows = []
+    for q in range(n):
+        for p, colour in enumerate(colours):
+            exact = colour == colours[q % 4]
+            texts = {"query": f"{colours[q % 4]} sofa", "product": f"{colour} sofa model {q}"}
+            rows.append({"query_id": f"q{q}", "product_id": f"q{q}p{p}", "kind": "", "gain": int(exact), **texts})
+            rows[-1]["target"] = float(exact)
+    return Dataset.from_list(rows)
+
+
+def train_once(folder, tmp_path, *, pairs):
+    model, tokenizer = models.load(folder)
+    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=128, n_evaluations=2, max_tokens=32)
+    settings.seed_everything(0)
+    training.fine_tune(
+        model, tokenizer=tokenizer, train=pairs, valid=pairs, profile=profile, seed=0, log_folder=tmp_path, top_gain=1
+    )
+    scores = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=1, max_tokens=32).score(
+        list(zip(pairs["query"], pairs["product"], strict=True))
+    )
+    return metrics.judged(pairs, scores, top_gain=1).ndcg10
+
+
+def test_training_learns_and_the_same_run_twice_gives_the_same_ndcg(folder, tmp_path):
+    pairs = toy_pairs(16)
+    untrained = open_small(folder).score(list(zip(pairs["query"], pairs["product"], strict=True)))
+    first = train_once(folder, tmp_path, pairs=pairs)
+    assert first > metrics.judged(pairs, untrained, top_gain=1).ndcg10 + 0.05
+    assert train_once(folder, tmp_path, pairs=pairs) == pytest.approx(first, abs=1e-6)
+
+
+def test_first_queries_keeps_whole_queries():
+    kept = training.first_queries(toy_pairs(5), n_queries=2)
+    assert len(kept) == 8 and set(kept["query_id"]) == {"q0", "q1"}
+
+
+def test_loss_is_lowest_at_the_target():
+    targets = torch.tensor([0.0, 0.5, 1.0])
+    right = training.pointwise_loss({"logits": torch.tensor([[-9.0], [0.0], [9.0]])}, targets)
+    wrong = training.pointwise_loss({"logits": torch.tensor([[9.0], [2.0], [-9.0]])}, targets)
+    assert right < 0.3 < wrong
+
+
+def test_mean_tokens_counts_the_special_ones():
+    tokenizer = AutoTokenizer.from_pretrained(models.resolve())
+    assert ranker.mean_tokens(tokenizer, [("red", "sofa")], max_tokens=16) == 5.0
+    assert ranker.mean_tokens(tokenizer, [("red " * 40, "sofa")], max_tokens=16) == 16.0

@@ -1,0 +1,183 @@
+"""The files that set the course up agree: requirements.in, its lock, the dev lock, environment.yml, pyproject.toml.
+
+Whether the locked packages install and import together is not shown here: whoever reads this has just installed them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+CUDA = re.compile(r"^(nvidia|cuda|triton|pytorch-triton)\b")
+PINNED = re.compile(r"^[A-Za-z0-9._-]+==(?P<version>[A-Za-z0-9.!+_-]+)( ; .+)?$")
+
+
+def read(name: str) -> str:
+    """The text of a file at the root of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a requirements file without its comments and blank lines."""
+    stripped = (line.split("#")[0].strip() for line in text.splitlines())
+    return [line for line in stripped if line]
+
+
+def direct(text: str) -> list[Requirement]:
+    """The requirements that a file names, its options (`-e .`) aside."""
+    return [Requirement(line) for line in lines_of(text) if not line.startswith("-")]
+
+
+def locked_versions(text: str) -> dict[str, set[str]]:
+    """The versions that a lock holds of each package: several when Python versions or systems differ."""
+    versions: dict[str, set[str]] = {}
+    for requirement in direct(text):
+        version = str(requirement.specifier).removeprefix("==")
+        versions.setdefault(canonicalize_name(requirement.name), set()).add(version)
+    return versions
+
+
+def lock_faults(text: str) -> list[str]:
+    """What keeps one lock from serving every machine: an open version, a local build, a CUDA package, an address."""
+    faults = [] if lines_of(text)[-1:] == ["-e ."] else ["the last line is not '-e .'"]
+    for line in lines_of(text)[:-1]:
+        match = PINNED.match(line)
+        if not match:
+            faults.append(f"'{line}' is not a package at one exact version")
+        elif "+" in match["version"]:
+            faults.append(f"'{line}' names a local build")
+        elif CUDA.match(line):
+            faults.append(f"'{line}' is a CUDA package")
+    return faults + (["the lock holds an address"] if "://" in text or "index-url" in text else [])
+
+
+def unlocked(wanted: str, *, lock: str) -> list[str]:
+    """The requirements of `wanted` that `lock` lacks, or holds at a version outside their range."""
+    versions = locked_versions(lock)
+    return [
+        str(requirement)
+        for requirement in direct(wanted)
+        if not (held := versions.get(canonicalize_name(requirement.name)))
+        or not all(requirement.specifier.contains(version) for version in held)
+    ]
+
+
+def environment_faults(text: str, *, requires_python: str) -> list[str]:
+    """Where a conda environment holds more or less than a supported Python, pip and the lock."""
+    environment = yaml.safe_load(text)
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    pip = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    faults = [] if environment["name"] == "rank-for-less" else [f"it is called {environment['name']}"]
+    pythons = [entry.removeprefix("python=") for entry in conda if entry.startswith("python=")]
+    if len(pythons) != 1 or not SpecifierSet(requires_python).contains(pythons[0]):
+        faults.append(f"its python is {pythons}, not one of {requires_python}")
+    if others := [entry for entry in conda if not entry.startswith("python=") and entry != "pip"]:
+        faults.append(f"conda installs {others}, which the lock does not pin")
+    if "pip" not in conda or pip != [["-r requirements.txt"]]:
+        faults.append(f"pip installs {pip}, not the lock alone")
+    return faults
+
+
+def third_party_imports() -> set[str]:
+    """The top-level names that the modules of utils/ import and that are neither ours nor Python's."""
+    names = set()
+    for path in (ROOT / "utils").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"utils"}
+
+
+def requires_python() -> str:
+    return tomllib.loads(read("pyproject.toml"))["project"]["requires-python"]
+
+
+def test_environment_yml_installs_the_lock_and_nothing_beside_it():
+    assert environment_faults(read("environment.yml"), requires_python=requires_python()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  - pip\n", "  - pip\n  - numpy=2.4\n"),
+        ("- -r requirements.txt", "- torch==2.13.0"),
+        ("- -r requirements.txt", "- -r requirements.txt\n      - wandb"),
+        ("python=3.11", "python=3.10"),
+        ("python=3.11", "python"),
+        ("rank-for-less", "base"),
+    ],
+)
+def test_the_gate_refuses_an_environment_that_drifts(old, new):
+    text = read("environment.yml")
+    assert old in text
+    assert len(environment_faults(text.replace(old, new), requires_python=requires_python())) == 1
+
+
+def test_the_lock_fits_every_machine():
+    assert lock_faults(read("requirements.txt")) == []
+    assert locked_versions(read("requirements.txt"))["torch"] == {"2.13.0"}
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("torch==2.13.0+cpu", "names a local build"),
+        ("numpy>=2", "is not a package at one exact version"),
+        ("numpy==2.*", "is not a package at one exact version"),
+        ("nvidia-cublas==13.1.0.3 ; sys_platform == 'linux'", "is a CUDA package"),
+        ("cuda-toolkit==13.0.2", "is a CUDA package"),
+        ("triton==3.7.0", "is a CUDA package"),
+        ("torch @ https://example.org/torch.whl", "the lock holds an address"),
+        ("--extra-index-url https://example.org/simple", "the lock holds an address"),
+    ],
+)
+def test_the_gate_refuses_a_lock_with_a_line_that_fits_some_machines_only(line, fault):
+    faults = lock_faults(f"{line}\n{read('requirements.txt')}")
+    assert any(fault in found for found in faults)
+
+
+def test_the_gate_refuses_a_lock_without_our_package():
+    assert lock_faults("numpy==2.4.6\ntorch==2.13.0\n") == ["the last line is not '-e .'"]
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_every_direct_dependency_is_locked_within_its_range(name):
+    assert direct(read(f"{name}.in"))
+    assert unlocked(read(f"{name}.in"), lock=read(f"{name}.txt")) == []
+
+
+def test_the_gate_refuses_a_dependency_that_was_added_or_raised_without_a_new_lock():
+    lock = "numpy==2.4.6\ntorch==2.13.0 ; sys_platform == 'linux'\n-e .\n"
+    assert unlocked("numpy>=2.4  # arrays\ntorch<2.13\nwandb\n", lock=lock) == ["torch<2.13", "wandb"]
+
+
+def test_the_development_lock_pins_exactly_and_agrees_with_the_lock():
+    locked, development = (locked_versions(read(name)) for name in ("requirements.txt", "requirements-dev.txt"))
+    assert lock_faults(read("requirements-dev.txt") + "-e .\n") == []
+    assert {name: development[name] for name in development.keys() & locked.keys()} == {
+        name: locked[name] for name in development.keys() & locked.keys()
+    }
+
+
+def test_what_utils_imports_is_a_direct_dependency():
+    named = {canonicalize_name(requirement.name) for requirement in direct(read("requirements.in"))}
+    distributions = metadata.packages_distributions()
+    unnamed = {
+        name
+        for name in third_party_imports()
+        if not named & {canonicalize_name(found) for found in distributions.get(name, [name])}
+    }
+    assert unnamed == set()

@@ -1,0 +1,146 @@
+"""What a model costs by counting: parameters, multiply-accumulates (MACs), bytes, and dollars from a price table.
+
+Nothing here runs a clock. One MAC is a multiplication and an addition, two floating point operations.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+
+from utils import settings
+
+UTILISATION = 0.6
+DEFAULT_INSTANCE = "c7i.large"
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """Numbers of weights: all, those not zero, the embedding tables', the encoder layers'. The head is the rest."""
+
+    n_params: int
+    n_params_nonzero: int
+    n_params_embedding: int
+    n_params_encoder: int
+
+
+@dataclass(frozen=True)
+class Price:
+    """An instance's list price on demand, with where and when it was read."""
+
+    instance: str
+    provider: str
+    vcpus: int
+    memory_gib: float
+    usd_per_hour: float
+    region: str
+    source: str
+    date: str
+
+
+def count_parameters(model: PreTrainedModel) -> ParameterCounts:
+    """Count the weights of a BERT-like model."""
+    parameters = list(model.parameters())
+    return ParameterCounts(
+        n_params=sum(p.numel() for p in parameters),
+        n_params_nonzero=sum(int(torch.count_nonzero(p)) for p in parameters),
+        n_params_embedding=sum(p.numel() for p in model.base_model.embeddings.parameters()),
+        n_params_encoder=sum(p.numel() for p in model.base_model.encoder.parameters()),
+    )
+
+
+def linear_macs(*, n_tokens: int, d_in: int, d_out: int) -> int:
+    """MACs of one Linear layer on `n_tokens` tokens: every output of every token sums d_in products."""
+    return n_tokens * d_in * d_out
+
+
+def macs_by_hand(config: PretrainedConfig, *, n_tokens: int) -> dict[str, int]:
+    """MACs of one pair of `n_tokens` tokens through a BERT classifier, by part. Embedding look-ups multiply nothing.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762
+    """
+    d, d_ff, n_layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    return {
+        "projections (Q, K, V, output)": n_layers * 4 * linear_macs(n_tokens=n_tokens, d_in=d, d_out=d),
+        "attention (scores and sums)": n_layers * 2 * n_tokens * n_tokens * d,
+        "feed-forward": n_layers * 2 * linear_macs(n_tokens=n_tokens, d_in=d, d_out=d_ff),
+        "head": linear_macs(n_tokens=1, d_in=d, d_out=d) + linear_macs(n_tokens=1, d_in=d, d_out=config.num_labels),
+    }
+
+
+def macs_per_pair(model: PreTrainedModel, *, n_tokens: int) -> int:
+    """MACs of one pair of `n_tokens` tokens, counted while it runs.
+
+    PyTorch's counter does not know the fused attention kernel of the CPU. So a twin of the model's shape with eager
+    attention is run, on the `meta` device, where tensors have shapes but no values.
+    """
+    with torch.device("meta"):
+        twin = AutoModelForSequenceClassification.from_config(model.config, attn_implementation="eager").eval()
+        ids = torch.zeros(1, n_tokens, dtype=torch.long)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            twin(input_ids=ids, attention_mask=torch.ones_like(ids))
+    return counter.get_total_flops() // 2
+
+
+def disk_bytes(paths: Iterable[Path]) -> int:
+    """Bytes of all the files together."""
+    return sum(path.stat().st_size for path in paths)
+
+
+def load_prices(path: Path = settings.DATA / "prices.csv") -> dict[str, Price]:
+    """The price table by instance name."""
+    with path.open(newline="") as file:
+        rows = [
+            row
+            | {
+                "vcpus": int(row["vcpus"]),
+                "memory_gib": float(row["memory_gib"]),
+                "usd_per_hour": float(row["usd_per_hour"]),
+            }
+            for row in csv.DictReader(file)
+        ]
+    return {row["instance"]: Price(**row) for row in rows}
+
+
+def price(instance: str = DEFAULT_INSTANCE) -> Price:
+    """The price of an instance; ValueError naming those there are."""
+    prices = load_prices()
+    if instance not in prices:
+        raise ValueError(
+            f"data/prices.csv: no instance '{instance}'; there are {', '.join(prices)}; add a line for yours"
+        )
+    return prices[instance]
+
+
+def instance_queries_per_s(pairs_per_s: float, *, n_candidates: int, threads: int, vcpus: int) -> float:
+    """Queries a second of a whole instance, from pairs a second on `threads` threads of this machine.
+
+    Two assumptions: a virtual CPU does what one thread here does, and throughput grows in step with their number.
+    """
+    return pairs_per_s / n_candidates * vcpus / threads
+
+
+def usd_per_million_queries(usd_per_hour: float, *, queries_per_s: float, utilisation: float = UTILISATION) -> float:
+    """Dollars for a million queries on instances busy for that share of the time."""
+    if queries_per_s <= 0 or not 0 < utilisation <= 1:
+        raise ValueError("queries_per_s must be above 0, and utilisation above 0 and at most 1")
+    return usd_per_hour / (3600 * queries_per_s * utilisation) * 1e6
+
+
+def scaled(quantity: float, **factors: float) -> float:
+    """A cost after several levers, each multiplying it by a factor: P' = P × f_prune × f_distil × f_sparse (× f_quant).
+
+    Raises:
+        ValueError: a factor is not above 0; names it.
+    """
+    for name, factor in factors.items():
+        if not factor > 0:
+            raise ValueError(f"{name} is {factor}; a factor is what remains of the cost and must be above 0")
+    return quantity * prod(factors.values())

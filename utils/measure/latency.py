@@ -1,0 +1,103 @@
+"""Time, measured so that it can be compared: rankers take turns on the same queries, and ratios are quoted.
+
+A single absolute time says little on a shared machine; the ratio of two measured side by side says much.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.measure.ledger import Latency
+from utils.rank.ranker import BatchedRanker, Pair, Ranker
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of each timed query, in the order of the queries."""
+
+    samples_ms: tuple[float, ...]
+
+    def percentile(self, percent: float) -> float:
+        """Milliseconds that this share of the queries stays within."""
+        return float(np.percentile(self.samples_ms, percent))
+
+    def as_row(self) -> Latency:
+        """The ledger's form."""
+        p50, p95, p99 = (self.percentile(p) for p in (50, 95, 99))
+        return Latency(p50=p50, p95=p95, p99=p99, n=len(self.samples_ms))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times longer one takes than another: the median over queries and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+
+def by_turns(
+    rankers: Mapping[str, Ranker], *, queries: Sequence[Sequence[Pair]], clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Timing]:
+    """Time each ranker on each query, by turns, after one untimed round; who goes first rotates.
+
+    Args:
+        queries: the pairs of each query, all of them scored in one call.
+    """
+    names = list(rankers)
+    samples: dict[str, list[float]] = {name: [] for name in names}
+    for name in names:
+        rankers[name].score(queries[0])
+    with _no_garbage_collection():
+        for turn, pairs in enumerate(queries):
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                start = clock()
+                rankers[name].score(pairs)
+                samples[name].append(1000 * (clock() - start))
+    return {name: Timing(tuple(values)) for name, values in samples.items()}
+
+
+def ratio(slow: Timing, fast: Timing) -> Ratio:
+    """`slow` over `fast`, query by query."""
+    ratios = np.array(slow.samples_ms) / np.array(fast.samples_ms)
+    return Ratio(float(np.median(ratios)), float(np.quantile(ratios, 0.25)), float(np.quantile(ratios, 0.75)))
+
+
+def throughput(
+    ranker: BatchedRanker,
+    *,
+    pairs: Sequence[Pair],
+    batch_sizes: Sequence[int] = (8, 16, 32, 64),
+    repeats: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[float, int]:
+    """Pairs a second at the best batch size (the median of the repeats), and that size; the ranker keeps it."""
+    rates: dict[int, list[float]] = {size: [] for size in batch_sizes}
+    ranker.score(pairs[: max(batch_sizes)])
+    with _no_garbage_collection():
+        for _ in range(repeats):
+            for size in batch_sizes:
+                ranker.batch_size = size
+                start = clock()
+                ranker.score(pairs)
+                rates[size].append(len(pairs) / (clock() - start))
+    best = max(rates, key=lambda size: np.median(rates[size]))
+    ranker.batch_size = best
+    return float(np.median(rates[best])), best
+
+
+@contextmanager
+def _no_garbage_collection():
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,150 @@
+"""The machine that measures: what it is, what it can and cannot do, and how fast it multiplies and moves bytes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import archspec.cpu
+import numpy as np
+import onnxruntime
+import psutil
+import torch
+from onnx import TensorProto, helper
+
+from utils import settings
+
+VECTOR_INSTRUCTIONS = (
+    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm", "bf16",
+)  # fmt: skip
+INT8_FAST = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+BF16_FAST = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Whether the machine can do a thing, and what that means for a reader of the course."""
+
+    name: str
+    ok: bool
+    consequence: str
+
+
+def describe() -> dict:
+    """Processor, cores, memory, instructions, compiler, GPU and system, as plain values; no name of host or user."""
+    host = archspec.cpu.host()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count()
+    return {
+        "processor": host.name,
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "cores": cores,
+        "memory_bytes": psutil.virtual_memory().total,
+        "vector_instructions": [name for name in VECTOR_INSTRUCTIONS if name in host.features],
+        "c_compiler": any(shutil.which(name) for name in ("cc", "gcc", "clang", "cl")),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+    }
+
+
+def can_do(machine: dict) -> list[Capability]:
+    """What this machine can do of what the course shows."""
+    vectors = set(machine["vector_instructions"])
+    free_gb = shutil.disk_usage(settings.ROOT).free / 1e9
+    return [
+        Capability("int8 arithmetic", bool(vectors & INT8_FAST), "without it, int8 saves bytes but little time"),
+        Capability("bf16 arithmetic", bool(vectors & BF16_FAST), "without it, bf16 is slower than fp32"),
+        Capability("GPU", machine["gpu"] is not None, "without it, GPU notebooks show recorded rows"),
+        Capability("C compiler", machine["c_compiler"], "without it, torch.compile cannot run on the CPU"),
+        Capability(
+            "6 GB of memory", machine["memory_bytes"] >= 6e9, "with less, training may be stopped by the system"
+        ),
+        Capability("5 GB of free disk", free_gb >= 5, "with less, a run may stop half-way"),
+        Capability("Hugging Face hub", hub_reachable(), "without it, the packaged MiniLM is the only pretrained model"),
+    ]
+
+
+def hub_reachable() -> bool:
+    """Whether the hub answers within two seconds; not asked when HF_HUB_OFFLINE is set."""
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return False
+    try:
+        socket.create_connection(("huggingface.co", 443), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def peaks(*, threads: int) -> dict[str, float]:
+    """Measured upper bounds: fp32, bf16 and int8 matrix products (GFLOP/s; a MAC counts two) and memory (GB/s).
+
+    Source: Williams, Waterman, Patterson, "Roofline", CACM 2009, https://doi.org/10.1145/1498765.1498785
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return {
+            "fp32_gflops": _torch_gflops(torch.float32),
+            "bf16_gflops": _torch_gflops(torch.bfloat16),
+            "int8_gops": _int8_gops(threads),
+            "memory_gb_per_s": _memory_gb_per_s(),
+        }
+    finally:
+        torch.set_num_threads(before)
+
+
+def roofline_gflops(intensity: float | np.ndarray, *, peak_gflops: float, gb_per_s: float) -> float | np.ndarray:
+    """The most GFLOP/s at an arithmetic intensity (FLOPs a byte moved): memory's slope, then the flat peak."""
+    return np.minimum(peak_gflops, np.asarray(intensity) * gb_per_s)
+
+
+def _torch_gflops(dtype: torch.dtype, *, small: int = 128, large: int = 1024) -> float:
+    """A small product first: where it is very slow (bf16 without instructions for it), the large one is not tried."""
+    size = small if _rate(_product(small, dtype), work=2 * small**3) < 5e9 else large
+    return _rate(_product(size, dtype), work=2 * size**3) / 1e9
+
+
+def _product(size: int, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
+    a, b = (torch.rand(size, size).to(dtype) for _ in range(2))
+    return lambda: torch.mm(a, b)
+
+
+def _int8_gops(threads: int, *, size: int = 1024) -> float:
+    """uint8 activations times int8 weights in ONNX Runtime, as a quantized Linear does it."""
+    shape = [size, size]
+    inputs = [helper.make_tensor_value_info("a", TensorProto.UINT8, shape)]
+    outputs = [helper.make_tensor_value_info("c", TensorProto.INT32, shape)]
+    weights = np.random.default_rng(0).integers(-64, 64, shape, dtype=np.int8)
+    constant = helper.make_tensor("b", TensorProto.INT8, shape, weights.tobytes(), raw=True)
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["c"])], "int8", inputs, outputs, [constant]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    a = np.random.default_rng(1).integers(0, 128, shape, dtype=np.uint8)
+    return _rate(lambda: session.run(None, {"a": a}), work=2 * size**3) / 1e9
+
+
+def _memory_gb_per_s(*, megabytes: int = 128) -> float:
+    """Copying a tensor far larger than the last cache; bytes read and bytes written both count."""
+    source = torch.ones(megabytes * 2**20 // 4)
+    target = torch.empty_like(source)
+    return _rate(lambda: target.copy_(source), work=2 * megabytes * 2**20) / 1e9
+
+
+def _rate(task: Callable[[], object], *, work: float, seconds: float = 0.6) -> float:
+    """Work a second, the best of the repeats that fit into the time, two at least."""
+    best, spent, n = float("inf"), 0.0, 0
+    while spent < seconds or n < 2:
+        start = time.perf_counter()
+        task()
+        elapsed = time.perf_counter() - start
+        best, spent, n = min(best, elapsed), spent + elapsed, n + 1
+    return work / best
