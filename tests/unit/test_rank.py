@@ -90,24 +90,32 @@ def test_packaged_weights_with_another_hash_are_refused(monkeypatch):
 
 
 def toy_pairs(n: int) -> Dataset:
-    """Relevant products name the query's colour."""
-    colours = ["red", "blue", "green", "white"]
+    """A broken product is relevant, a new one is not: the opposite of what the untrained head happens to prefer."""
     rows = []
     for q in range(n):
-        for p, colour in enumerate(colours):
-            exact = colour == colours[q % 4]
-            texts = {"query": f"{colours[q % 4]} sofa", "product": f"{colour} sofa model {q}"}
-            rows.append({"query_id": f"q{q}", "product_id": f"q{q}p{p}", "kind": "", "gain": int(exact), **texts})
-            rows[-1]["target"] = float(exact)
+        for p, state in enumerate(["new", "broken", "new", "new"]):
+            texts = {"query": f"sofa number {q}", "product": f"a {state} sofa"}
+            rows.append(
+                {"query_id": f"q{q}", "product_id": f"q{q}p{3 - p}", "kind": "", "gain": int(state == "broken")}
+            )
+            rows[-1] |= texts | {"target": float(state == "broken")}
     return Dataset.from_list(rows)
 
 
 def train_once(folder, tmp_path, *, pairs):
     model, tokenizer = models.load(folder)
-    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=128, n_evaluations=2, max_tokens=32)
+    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=160, n_evaluations=2, max_tokens=32)
     settings.seed_everything(0)
     training.fine_tune(
-        model, tokenizer=tokenizer, train=pairs, valid=pairs, profile=profile, seed=0, log_folder=tmp_path, top_gain=1
+        model,
+        tokenizer=tokenizer,
+        train=pairs,
+        valid=pairs,
+        profile=profile,
+        seed=0,
+        log_folder=tmp_path,
+        top_gain=1,
+        learning_rate=5e-4,
     )
     scores = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=1, max_tokens=32).score(
         list(zip(pairs["query"], pairs["product"], strict=True))
@@ -119,7 +127,7 @@ def test_training_learns_and_the_same_run_twice_gives_the_same_ndcg(folder, tmp_
     pairs = toy_pairs(16)
     untrained = open_small(folder).score(list(zip(pairs["query"], pairs["product"], strict=True)))
     first = train_once(folder, tmp_path, pairs=pairs)
-    assert first > metrics.judged(pairs, untrained, top_gain=1).ndcg10 + 0.05
+    assert first > max(0.9, metrics.judged(pairs, untrained, top_gain=1).ndcg10)
     assert train_once(folder, tmp_path, pairs=pairs) == pytest.approx(first, abs=1e-6)
 
 

@@ -123,7 +123,7 @@ def test_environment_yml_installs_the_lock_and_nothing_beside_it():
 def test_the_gate_refuses_an_environment_that_drifts(old, new):
     text = read("environment.yml")
     assert old in text
-    assert len(environment_faults(text.replace(old, new), requires_python=requires_python())) == 1
+    assert environment_faults(text.replace(old, new), requires_python=requires_python())
 
 
 def test_the_lock_fits_every_machine():

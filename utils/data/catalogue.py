@@ -217,7 +217,7 @@ def split_by_hash(query: str) -> str:
 
 
 def build(tables: dict[str, list[dict]], *, name: str, profile: settings.Profile) -> Catalogue:
-    """Join checked tables into a Catalogue; `profile` bounds the queries of each split, the first in file order kept."""
+    """Join checked tables into a Catalogue; `profile` bounds the queries of each split, in file order."""
     limits = dict(zip(SPLITS, (profile.n_train_queries, profile.n_valid_queries, profile.n_test_queries), strict=True))
     queries: dict[str, dict] = {}
     kept: Counter = Counter()

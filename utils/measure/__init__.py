@@ -1,1 +1,1 @@
-"""What a model costs: the machine, parameters, operations, bytes, memory, time, money, and the ledger that keeps them."""
+"""What a model costs: the machine, parameters, operations, bytes, memory, time, money, and the ledger."""

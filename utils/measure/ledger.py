@@ -137,7 +137,7 @@ def latest(rows: Sequence[Row]) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows as a reader wants them: quality with its interval, size, work, time and money; a dash where there is none."""
+    """Rows as a reader wants them: quality, size, work, time and money; a dash where there is none."""
     columns = {
         "NDCG@10": lambda r: f"{r.ndcg10:.3f}",
         "to the teacher": lambda r: (

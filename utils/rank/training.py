@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from utils.rank import metrics, ranker
+from utils.rank import metrics, ranker, runtimes
 from utils.settings import Profile
 
 
@@ -50,26 +52,48 @@ def fine_tune(
     """
     n_steps = max(1, profile.n_train_pairs // profile.batch_size)
     train = train.shuffle(seed=seed).select(range(min(len(train), profile.n_train_pairs)))
-    valid = first_queries(valid, n_queries=profile.n_stop_queries)
     log_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=log_folder) as checkpoints:
-        trainer = Trainer(
+        trainer = _JudgedTrainer(
             model=model,
             args=_arguments(
                 Path(checkpoints), log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate
             ),
             train_dataset=tokenized(train, tokenizer=tokenizer, max_tokens=profile.max_tokens),
-            eval_dataset=tokenized(valid, tokenizer=tokenizer, max_tokens=profile.max_tokens),
+            eval_dataset=first_queries(valid, n_queries=profile.n_stop_queries),
             data_collator=DataCollatorWithPadding(tokenizer),
             compute_loss_func=pointwise_loss,
-            compute_metrics=lambda p: {
-                "ndcg10": metrics.judged(valid, p.predictions.reshape(-1), top_gain=top_gain).ndcg10
-            },
             callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
         )
+        trainer.judge = partial(judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain)
         trainer.train()
     model.eval()
     return trainer.state.log_history
+
+
+class _JudgedTrainer(Trainer):
+    """A trainer whose evaluation is NDCG@10 on judged pairs.
+
+    The stock evaluation would shuffle the pairs too when batches are grouped by length, so it cannot rank.
+    """
+
+    judge: Callable[..., float]
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        found = {f"{metric_key_prefix}_ndcg10": self.judge(self.model, pairs=eval_dataset or self.eval_dataset)}
+        self.log(found)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        self.model.train()
+        return found
+
+
+def judged_ndcg10(
+    model: PreTrainedModel, *, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, max_tokens: int, top_gain: int
+) -> float:
+    """NDCG@10 of a model in memory on judged pairs."""
+    scorer = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=torch.get_num_threads(), max_tokens=max_tokens)
+    scores = scorer.score(list(zip(pairs["query"], pairs["product"], strict=True)))
+    return metrics.judged(pairs, scores, top_gain=top_gain).ndcg10
 
 
 def pointwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
@@ -104,7 +128,6 @@ def _arguments(
         logging_dir=str(log_folder),
         max_steps=every * profile.n_evaluations,
         per_device_train_batch_size=profile.batch_size,
-        per_device_eval_batch_size=64,
         learning_rate=lr,
         warmup_ratio=0.1,
         lr_scheduler_type="linear",
