@@ -4,9 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # On Linux without a GPU, an index of CPU builds saves gigabytes: choose one at https://pytorch.org/get-started/locally/
 TORCH_INDEX ?=
-RUN_ARGS := $(if $(PROFILE),--profile $(PROFILE)) $(if $(DATASET),--dataset $(DATASET)) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
 
-.PHONY: help setup run test lab lint lock notebooks clean
+.PHONY: help setup test lint lock clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
@@ -26,22 +25,13 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
-run: $(VENV)/installed  ## run the notebooks in order and write the report (PROFILE=, DATASET=, SEED=, OUT=)
-	$(BIN)/course run $(RUN_ARGS)
-
 test: $(VENV)/installed-dev  ## check the code's style, then pass all tests
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
-lab: $(VENV)/installed  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks/
-
 lint: $(VENV)/installed-dev  ## check the code's style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-
-notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
-	$(BIN)/course publish
 
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
   --no-emit-index-url --no-emit-find-links --no-header

@@ -1,0 +1,47 @@
+"""The command line: what it prints, and its exit status."""
+
+import pytest
+
+from utils.course import cli
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(arguments))
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "queries.csv").write_text("query_id,query,split\nq1,red,train\nq2,blue,valid\nq3,tall,test\n")
+    (tmp_path / "products.csv").write_text("product_id,title\np1,Sofa\n")
+    (tmp_path / "labels.csv").write_text("query_id,product_id,label\nq1,p1,1\nq2,p1,0\nq3,p1,1\n")
+    return tmp_path
+
+
+def test_check_counts_what_is_there(capsys, folder):
+    status, out, _ = run(capsys, "data", "check", str(folder))
+    assert status == 0
+    assert "labels.csv: 3 lines" in out and "train 1, valid 1, test 1" in out and "1 2, 0 1" in out
+
+
+def test_bad_input_ends_with_status_2_and_one_paragraph(capsys, folder):
+    (folder / "labels.csv").write_text("query_id,product_id,label\nq1,p7,1\n")
+    status, _, err = run(capsys, "data", "check", str(folder))
+    assert status == 2
+    assert "labels.csv line 2: product_id 'p7'" in err and "Traceback" not in err
+
+
+def test_missing_folder_ends_with_status_2(capsys, tmp_path):
+    status, _, err = run(capsys, "data", "check", str(tmp_path / "none"))
+    assert status == 2 and "no such folder" in err
+
+
+def test_ledger_without_rows_says_what_to_do(capsys, tmp_path):
+    status, _, err = run(capsys, "ledger", "--out", str(tmp_path))
+    assert status == 2 and "run the notebooks first" in err
+
+
+def test_unknown_command_ends_with_status_2(capsys):
+    assert run(capsys, "dance")[0] == 2

@@ -1,0 +1,73 @@
+"""The command `course`: a thin shell over functions that a notebook can call as well.
+
+Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from utils import settings
+
+app = typer.Typer(help="Rank for Less: run the course and look at what it made.", no_args_is_help=True)
+data = typer.Typer(help="Look at a data set before ranking it.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+Dataset = Annotated[str, typer.Option(help="'synthetic', or a folder with queries.csv, products.csv, labels.csv")]
+ProfileName = Annotated[str, typer.Option(help=f"sizes of the run: {', '.join(settings.PROFILES)}")]
+Seed = Annotated[int, typer.Option(help="seed of training; the data never depends on it")]
+Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
+
+
+@app.command()
+def ledger(
+    profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed: Seed = 0, out: Out = "", json: bool = False
+) -> None:
+    """Print the latest row of every model and way of running one."""
+    from utils.measure import ledger as book
+
+    settings.profile(profile)
+    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    rows = book.latest(book.read(folder / "ledger.jsonl"))
+    if not rows:
+        raise ValueError(f"{folder.name}: no ledger yet; run the notebooks first")
+    for row in rows if json else []:
+        typer.echo(row.model_dump_json())
+    if not json:
+        typer.echo(book.table(rows).to_string())
+
+
+@data.command("check")
+def check(folder: Path) -> None:
+    """Check a folder line by line and say what is in it; the first fault is named with its place."""
+    from utils.data import catalogue
+
+    tables = catalogue.read_folder(folder)
+    for file, rows in tables.items():
+        typer.echo(f"{file}: {len(rows):,} lines")
+    splits = Counter(row.get("split") or catalogue.split_by_hash(row["query"]) for row in tables["queries.csv"])
+    typer.echo("queries by split: " + ", ".join(f"{split} {splits[split]:,}" for split in catalogue.SPLITS))
+    labels = Counter(row["label"] for row in tables["labels.csv"])
+    typer.echo("labels: " + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; bad input ends with one paragraph on standard error, a traceback only with --debug."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        app([a for a in arguments if a != "--debug"], prog_name="course")
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(f"course: {error}", err=True)
+        sys.exit(2 if isinstance(error, ValueError) else 1)
+
+
+if __name__ == "__main__":
+    main()
