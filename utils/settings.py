@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ TELEMETRY_OFF = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "ORT_DISABLE_TELEMETRY": "1",
-    "OPENVINO_TELEMETRY_DISABLE": "1",
     "NNCF_CI": "1",
 }
 
@@ -94,8 +94,13 @@ def seed_everything(seed: int) -> None:
 
 
 def telemetry_off() -> None:
-    """Tell the libraries we depend on to send nothing, and the tokenizers not to warn about forked processes."""
+    """Tell the libraries we depend on to send nothing, and the tokenizers not to warn about forked processes.
+
+    OpenVINO has no switch of its own for one process, but it sends nothing where its telemetry package cannot be
+    imported; an entry of None in `sys.modules` makes that import fail.
+    """
     os.environ.update(TELEMETRY_OFF)
+    sys.modules["openvino_telemetry"] = None
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
