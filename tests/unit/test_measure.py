@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import BertConfig
 
-from utils.measure import cost, latency, ledger, machine
+from utils.measure import cost, latency, ledger, machine, memory
 from utils.rank import models
 
 TEXT = dict.fromkeys(
@@ -188,3 +188,15 @@ def test_description_names_the_machine_and_nobody():
     assert description["cores"] >= 1 and description["memory_bytes"] > 1e9
     json.dumps(description)
     assert not {"user", "host", "node"} & set(description)
+
+
+def test_memory_of_scoring_holds_at_least_the_weights(small_folder):
+    weights = (small_folder / "model.safetensors").stat().st_size
+    pairs = [("red sofa", "a couch")] * 4
+    found = memory.peak_rss_bytes(small_folder, runtime="onnxruntime", pairs=pairs, threads=1, max_tokens=64)
+    assert 0.5 * weights < found < 20 * weights
+
+
+def test_memory_of_a_folder_that_does_not_open_is_an_error_in_its_words(tmp_path):
+    with pytest.raises(RuntimeError, match="is missing"):
+        memory.peak_rss_bytes(tmp_path, runtime="pytorch", pairs=[], threads=1, max_tokens=64)

@@ -14,55 +14,44 @@ from utils.rank import metrics, models, ranker, runtimes, training
 PAIRS = [(f"red sofa {'soft ' * (i % 7)}", f"couch number {i} {'velvet ' * (i % 5)}") for i in range(23)]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A two-layer cut of the pretrained encoder with both formats of its weights."""
-    model, tokenizer = models.build_cross_encoder(models.MINILM, seed=0)
-    models.keep_layers(model, layers=[0, 3])
-    path = tmp_path_factory.mktemp("stages") / "small"
-    models.save(model, tokenizer=tokenizer, folder=path, max_tokens=64)
-    runtimes.export_onnx(path)
-    return path
-
-
 def open_small(folder, *, runtime="pytorch", batch_size=32):
     return runtimes.open_ranker(folder, runtime=runtime, threads=1, max_tokens=64, batch_size=batch_size)
 
 
-def test_scores_do_not_depend_on_order_or_batch_size(folder):
-    scores = open_small(folder).score(PAIRS)
+def test_scores_do_not_depend_on_order_or_batch_size(small_folder):
+    scores = open_small(small_folder).score(PAIRS)
     shuffled = np.random.default_rng(0).permutation(len(PAIRS))
-    again = open_small(folder, batch_size=3).score([PAIRS[i] for i in shuffled])
+    again = open_small(small_folder, batch_size=3).score([PAIRS[i] for i in shuffled])
     np.testing.assert_allclose(again, scores[shuffled], atol=1e-5)
     assert scores.dtype == np.float32 and scores.shape == (len(PAIRS),) and len(set(scores)) > 10
 
 
-def test_no_pairs_give_no_scores(folder):
-    assert open_small(folder).score([]).shape == (0,)
+def test_no_pairs_give_no_scores(small_folder):
+    assert open_small(small_folder).score([]).shape == (0,)
 
 
-def test_padding_to_the_maximum_changes_no_score(folder):
-    padded = open_small(folder)
+def test_padding_to_the_maximum_changes_no_score(small_folder):
+    padded = open_small(small_folder)
     padded.pad_to_max = True
-    np.testing.assert_allclose(padded.score(PAIRS), open_small(folder).score(PAIRS), atol=1e-5)
+    np.testing.assert_allclose(padded.score(PAIRS), open_small(small_folder).score(PAIRS), atol=1e-5)
 
 
-def test_onnx_runtime_scores_as_pytorch_does(folder):
+def test_onnx_runtime_scores_as_pytorch_does(small_folder):
     np.testing.assert_allclose(
-        open_small(folder, runtime="onnxruntime").score(PAIRS), open_small(folder).score(PAIRS), atol=1e-4
+        open_small(small_folder, runtime="onnxruntime").score(PAIRS), open_small(small_folder).score(PAIRS), atol=1e-4
     )
 
 
-def test_folder_loads_with_plain_transformers_and_sentence_transformers(folder):
+def test_folder_loads_with_plain_transformers_and_sentence_transformers(small_folder):
     from sentence_transformers import CrossEncoder
 
-    scores = open_small(folder).score(PAIRS)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    scores = open_small(small_folder).score(PAIRS)
+    tokenizer = AutoTokenizer.from_pretrained(small_folder)
     encoded = tokenizer(*map(list, zip(*PAIRS, strict=True)), padding=True, return_tensors="pt")
     with torch.inference_mode():
-        logits = AutoModelForSequenceClassification.from_pretrained(folder)(**encoded).logits[:, 0].numpy()
+        logits = AutoModelForSequenceClassification.from_pretrained(small_folder)(**encoded).logits[:, 0].numpy()
     np.testing.assert_allclose(logits, scores, atol=1e-5)
-    probabilities = CrossEncoder(str(folder), device="cpu").predict(PAIRS)
+    probabilities = CrossEncoder(str(small_folder), device="cpu").predict(PAIRS)
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-scores)), atol=1e-5)
 
 
@@ -72,9 +61,9 @@ def test_folder_without_weights_is_refused_by_name(tmp_path):
         models.load(tmp_path)
 
 
-def test_unknown_runtime_is_refused_with_the_known_ones(folder):
+def test_unknown_runtime_is_refused_with_the_known_ones(small_folder):
     with pytest.raises(ValueError, match="pytorch, onnxruntime"):
-        open_small(folder, runtime="tensorrt")
+        open_small(small_folder, runtime="tensorrt")
 
 
 def test_unknown_checkpoint_is_refused_with_a_remedy(monkeypatch):
@@ -123,12 +112,12 @@ def train_once(folder, tmp_path, *, pairs):
     return metrics.judged(pairs, scores, top_gain=1).ndcg10
 
 
-def test_training_learns_and_the_same_run_twice_gives_the_same_ndcg(folder, tmp_path):
+def test_training_learns_and_the_same_run_twice_gives_the_same_ndcg(small_folder, tmp_path):
     pairs = toy_pairs(16)
-    untrained = open_small(folder).score(list(zip(pairs["query"], pairs["product"], strict=True)))
-    first = train_once(folder, tmp_path, pairs=pairs)
+    untrained = open_small(small_folder).score(list(zip(pairs["query"], pairs["product"], strict=True)))
+    first = train_once(small_folder, tmp_path, pairs=pairs)
     assert first > max(0.9, metrics.judged(pairs, untrained, top_gain=1).ndcg10)
-    assert train_once(folder, tmp_path, pairs=pairs) == pytest.approx(first, abs=1e-6)
+    assert train_once(small_folder, tmp_path, pairs=pairs) == pytest.approx(first, abs=1e-6)
 
 
 def test_first_queries_keeps_whole_queries():
