@@ -132,7 +132,7 @@ def test_dollars_follow_the_formula():
 
 
 def test_unknown_instance_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="c7i.large"):
+    with pytest.raises(ValueError, match="m7g.large"):
         cost.price("nowhere.large")
 
 

@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 from utils import settings
 
 UTILISATION = 0.6
-DEFAULT_INSTANCE = "c7i.large"
+DEFAULT_INSTANCE = "m7g.large"
 
 
 @dataclass(frozen=True)
