@@ -1,0 +1,79 @@
+"""The pictures of the course. Each function draws one figure whose title the caller writes, as a finding.
+
+Marks differ in shape as well as in colour, so that a figure is legible in black and white.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from utils.measure.ledger import Row
+from utils.measure.machine import roofline_gflops
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = "osD^vP"
+WIDE = (8.0, 4.2)
+
+
+def quality_bars(means: Mapping[str, float], *, title: str) -> Figure:
+    """Judged NDCG@10 of several rankers, one bar each, in the order given."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    bars = axes.barh(list(means), list(means.values()), color=COLOURS[0], height=0.6)
+    axes.bar_label(bars, fmt="%.3f", padding=4)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.08), xlabel="judged NDCG@10 (1 is a perfect order)")
+    return _finish(figure, title=title)
+
+
+def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, title: str) -> Figure:
+    """NDCG@10 by kind of query; `slices` maps a ranker's name to `metrics.by_kind`."""
+    kinds = list(next(iter(slices.values())))
+    figure, axes = plt.subplots(figsize=(8.0, 1.8 + 0.42 * len(kinds)), layout="constrained")
+    for number, (name, by_kind) in enumerate(slices.items()):
+        values = [by_kind[kind][0] for kind in kinds]
+        axes.plot(values, range(len(kinds)), MARKERS[number], color=COLOURS[number], label=name, markersize=7)
+    counts = next(iter(slices.values()))
+    axes.set_yticks(range(len(kinds)), [f"{kind or 'all'} ({counts[kind][1]})" for kind in kinds])
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.02), xlabel="judged NDCG@10", ylabel="kind of query (how many)")
+    axes.legend(loc="lower left", frameon=True)
+    return _finish(figure, title=title)
+
+
+def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
+    """Every row with a quality and a latency: time on a logarithmic axis, NDCG@10 upwards."""
+    drawn = [row for row in rows if row.ndcg10 is not None and row.latency_ms is not None]
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, row in enumerate(drawn):
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": row.label}
+        axes.scatter(row.latency_ms.p50, row.ndcg10, s=60, **style)
+    axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
+    axes.legend(frameon=True)
+    return _finish(figure, title=title)
+
+
+def roofline(points: Mapping[str, tuple[float, float]], *, peak_gflops: float, gb_per_s: float, title: str) -> Figure:
+    """The machine's roof and what rankers reach under it: (FLOPs a byte moved, GFLOP/s) for each name."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    intensity = np.logspace(-1, 3, 200)
+    roof = roofline_gflops(intensity, peak_gflops=peak_gflops, gb_per_s=gb_per_s)
+    axes.loglog(intensity, roof, color="black", label="roof: memory, then arithmetic")
+    for number, (name, (x, y)) in enumerate(points.items()):
+        axes.loglog([x], [y], MARKERS[number % 6], color=COLOURS[number % 6], label=name, markersize=8)
+    axes.set(xlabel="arithmetic intensity (FLOPs a byte moved)", ylabel="GFLOP/s")
+    axes.legend(loc="lower right", frameon=True)
+    return _finish(figure, title=title)
+
+
+def _finish(figure: Figure, *, title: str) -> Figure:
+    """Title to the left, light grid, no box; closed, so that a notebook shows the figure once."""
+    for axes in figure.axes:
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", wrap=True)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    plt.close(figure)
+    return figure
