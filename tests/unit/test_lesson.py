@@ -2,8 +2,7 @@
 
 import pytest
 
-from utils.course import lesson
-from utils.measure import ledger
+from utils.course import lesson, rows
 
 
 def begin(tmp_path, **changes):
@@ -17,19 +16,20 @@ def test_missing_stage_is_an_error_with_the_command_that_makes_it(tmp_path):
         begin(tmp_path, needs=("teacher",))
 
 
-def test_recorded_row_says_where_it_comes_from(tmp_path):
+def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path, capsys):
     started = begin(tmp_path)
-    known = {"stage": "bm25", "label": "BM25", "runtime": "bm25s", "precision": "fp32", "device": "cpu", "threads": 1}
-    given = set(known) | set(started.identity()) | {"parent", "why_null"}
-    reasons = dict.fromkeys(set(ledger.Row.model_fields) - given, "not a neural model")
-    row = started.record(**known, why_null=reasons)
-    assert started.rows() == [row] == started.written
+    fields = rows.baseline_fields("bm25", label="BM25", runtime="bm25s")
+    reasons = fields.pop("why_null") | dict.fromkeys(rows.QUALITY, "not judged in this test")
+    row = started.add_row(**fields, why_null=reasons)
+    assert started.rows() == []
+    table = started.finish(recap=["It ranks."])
+    assert started.rows() == [row] and list(table.index) == ["BM25"]
     assert (row.notebook, row.profile, row.seed, row.dataset) == ("00_test", "ci", 3, "synthetic")
+    assert "1. It ranks." in capsys.readouterr().out
     assert len(started.pairs("test")) == 20 * started.profile.n_test_queries
 
 
-def test_row_without_reasons_for_its_gaps_is_not_written(tmp_path):
+def test_row_without_reasons_for_its_gaps_is_refused(tmp_path):
     started = begin(tmp_path)
     with pytest.raises(ValueError, match="null without a reason"):
-        started.record(stage="x", label="x", runtime="x", precision="x", device="cpu", threads=1)
-    assert started.rows() == []
+        started.add_row(stage="x", label="x", runtime="x", precision="x", device="cpu", threads=1)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
+import pandas as pd
 import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
 from utils.data import catalogue as catalogues
 from utils.data.catalogue import Catalogue
-from utils.measure import cost, ledger, machine, memory
-from utils.measure.latency import Timing
-from utils.measure.ledger import Delta, Row
-from utils.rank import metrics, models
-from utils.rank.metrics import Quality
+from utils.measure import ledger, machine
+from utils.measure.ledger import Row
+from utils.rank import models, runtimes
 from utils.rank.ranker import Pair
 
 
@@ -30,7 +34,7 @@ class Lesson:
     folder: Path
     catalogue: Catalogue
     machine: dict
-    written: list[Row] = field(default_factory=list)
+    pending: list[Row] = field(default_factory=list)
 
     def stage(self, name: str) -> Path:
         """The folder of a stage, there or not."""
@@ -59,14 +63,45 @@ class Lesson:
             "versions": ledger.versions(),
         }
 
-    def record(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:
-        """Append a row; a field not given is null, and `why_null` must give the reason for each."""
+    def save_stage(self, name: str, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Path:
+        """Write a model as the stage's folder with both formats of its weights, whole or not at all."""
+        partial = self.folder / f".{name}.new"
+        models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
+        runtimes.export_onnx(partial)
+        stage = {"stage": name, "notebook": self.notebook, "model_hash": models.weights_hash(partial)}
+        (partial / "stage.json").write_text(json.dumps(stage, indent=1) + "\n")
+        shutil.rmtree(self.stage(name), ignore_errors=True)
+        os.replace(partial, self.stage(name))
+        return self.stage(name)
+
+    def add_row(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:
+        """Check a row and keep it for `finish`; a field not given is null, and `why_null` must hold the reason."""
         given = self.identity() | fields
         empty = dict.fromkeys(set(Row.model_fields) - set(given) - {"why_null"})
         row = Row(**empty | given, why_null=why_null or {})
-        ledger.append(self.folder / "ledger.jsonl", row)
-        self.written.append(row)
+        self.pending.append(row)
         return row
+
+    def finish(self, *, recap: Sequence[str]) -> pd.DataFrame:
+        """Write the rows of this notebook to the ledger, print the recap, and give the whole ledger as a table."""
+        for row in self.pending:
+            ledger.append(self.folder / "ledger.jsonl", row)
+            if (self.stage(row.stage) / "config.json").exists():
+                (self.stage(row.stage) / "model_card.md").write_text(model_card(row))
+        self.pending.clear()
+        print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
+        return ledger.table(self.rows())
+
+    def introduction(self) -> str:
+        """What this run is, in words, for the top of a notebook."""
+        m, c = self.machine, self.catalogue
+        vectors = ", ".join(m["vector_instructions"]) or "none that matter here"
+        return (
+            f"Profile {self.profile.name}, seed {self.seed}. Data set {c.name}: {len(c.products):,} products, "
+            f"{len(c.queries):,} queries, {sum(map(len, c.pairs.values())):,} judged pairs.\n"
+            f"Machine: {m['processor']}, {m['cores']} cores, {m['memory_bytes'] / 2**30:.0f} GiB, vector instructions: "
+            f"{vectors}; GPU: {m['gpu'] or 'none'}."
+        )
 
 
 def begin(
@@ -96,48 +131,16 @@ def quiet() -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def quality_fields(quality: Quality, *, split: str, teacher: Quality | None, n_resamples: int) -> dict:
-    """The quality fields of a row; the difference to the teacher is zero for the teacher itself."""
-    interval = metrics.paired_bootstrap(quality, teacher or quality, n_resamples=n_resamples)
-    return {
-        "split": split,
-        "n_queries": quality.n_queries,
-        "ndcg10": quality.ndcg10,
-        "mrr10": quality.mrr10,
-        "ndcg10_delta": Delta(mean=interval.mean, low=interval.low, high=interval.high),
-    }
-
-
-def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
-    """Parameters, MACs a pair of `n_tokens` tokens, bytes to ship and the identity of a model folder."""
-    model, _ = models.load(folder)
-    counts = cost.count_parameters(model)
-    return vars(counts) | {
-        "model_hash": models.weights_hash(folder),
-        "macs_per_pair": cost.macs_per_pair(model, n_tokens=n_tokens),
-        "disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=runtime)),
-    }
-
-
-def speed_fields(timing: Timing, *, pairs_per_s: float, batch_size: int, n_candidates: int, threads: int) -> dict:
-    """Latency, throughput and the dollars that follow from it on the default instance."""
-    instance = cost.price()
-    rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=n_candidates, threads=threads, vcpus=instance.vcpus)
-    return {
-        "latency_ms": timing.as_row(),
-        "pairs_per_s": pairs_per_s,
-        "batch_size": batch_size,
-        "n_candidates": n_candidates,
-        "threads": threads,
-        "instance": instance.instance,
-        "usd_per_million_queries": cost.usd_per_million_queries(instance.usd_per_hour, queries_per_s=rate),
-    }
-
-
-def memory_field(lesson: Lesson, *, stage: str, runtime: str, threads: int) -> dict:
-    """Peak memory of scoring 100 pairs of `valid` in a process of its own."""
-    pairs = lesson.pairs("valid")[:100]
-    found = memory.peak_rss_bytes(
-        lesson.stage(stage), runtime=runtime, pairs=pairs, threads=threads, max_tokens=lesson.profile.max_tokens
-    )
-    return {"peak_rss_bytes": found}
+def model_card(row: Row) -> str:
+    """What a model folder says of itself, from its ledger row."""
+    lines = [f"# {row.label}", "", f"Stage `{row.stage}` of Rank for Less, made by notebook `{row.notebook}`.", ""]
+    lines += [
+        "A cross-encoder: it reads a query and a product text together and gives one score, higher is better.",
+        "",
+    ]
+    shown = row.model_dump(exclude={"machine", "versions", "why_null", "label", "stage", "notebook"})
+    lines += ["| field | value |", "|---|---|"]
+    lines += [
+        f"| {name} | {value if value is not None else row.why_null.get(name, '–')} |" for name, value in shown.items()
+    ]
+    return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ Nothing here runs a clock. One MAC is a multiplication and an addition, two floa
 
 from __future__ import annotations
 
+import copy
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers.modeling_utils import no_init_weights
 
 from utils import settings
 
@@ -46,13 +48,15 @@ class Price:
 
 
 def count_parameters(model: PreTrainedModel) -> ParameterCounts:
-    """Count the weights of a BERT-like model."""
+    """Count the weights of a BERT-like model; its encoder is called `encoder`, `transformer` or `layers`."""
     parameters = list(model.parameters())
+    parts = dict(model.base_model.named_children())
+    encoder = next(parts[name] for name in ("encoder", "transformer", "layers") if name in parts)
     return ParameterCounts(
         n_params=sum(p.numel() for p in parameters),
         n_params_nonzero=sum(int(torch.count_nonzero(p)) for p in parameters),
         n_params_embedding=sum(p.numel() for p in model.base_model.embeddings.parameters()),
-        n_params_encoder=sum(p.numel() for p in model.base_model.encoder.parameters()),
+        n_params_encoder=sum(p.numel() for p in encoder.parameters()),
     )
 
 
@@ -64,12 +68,16 @@ def linear_macs(*, n_tokens: int, d_in: int, d_out: int) -> int:
 def macs_by_hand(config: PretrainedConfig, *, n_tokens: int) -> dict[str, int]:
     """MACs of one pair of `n_tokens` tokens through a BERT classifier, by part. Embedding look-ups multiply nothing.
 
+    Heads in the configuration's `pruned_heads` are left out.
+
     Source: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762
     """
     d, d_ff, n_layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    n_pruned = sum(len(heads) for heads in config.pruned_heads.values())
+    d_heads = (n_layers * config.num_attention_heads - n_pruned) * (d // config.num_attention_heads)
     return {
-        "projections (Q, K, V, output)": n_layers * 4 * linear_macs(n_tokens=n_tokens, d_in=d, d_out=d),
-        "attention (scores and sums)": n_layers * 2 * n_tokens * n_tokens * d,
+        "projections (Q, K, V, output)": 4 * linear_macs(n_tokens=n_tokens, d_in=d, d_out=d_heads),
+        "attention (scores and sums)": 2 * n_tokens * n_tokens * d_heads,
         "feed-forward": n_layers * 2 * linear_macs(n_tokens=n_tokens, d_in=d, d_out=d_ff),
         "head": linear_macs(n_tokens=1, d_in=d, d_out=d) + linear_macs(n_tokens=1, d_in=d, d_out=config.num_labels),
     }
@@ -79,10 +87,14 @@ def macs_per_pair(model: PreTrainedModel, *, n_tokens: int) -> int:
     """MACs of one pair of `n_tokens` tokens, counted while it runs.
 
     PyTorch's counter does not know the fused attention kernel of the CPU. So a twin of the model's shape with eager
-    attention is run, on the `meta` device, where tensors have shapes but no values.
+    attention is run, on the `meta` device, where tensors have shapes but no values. The twin is built on the CPU,
+    since pruning heads needs values, from a copy of the configuration, since building writes "eager" into it.
     """
+    with no_init_weights():
+        config = copy.deepcopy(model.config)
+        twin = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").eval()
+    twin = twin.to("meta")
     with torch.device("meta"):
-        twin = AutoModelForSequenceClassification.from_config(model.config, attn_implementation="eager").eval()
         ids = torch.zeros(1, n_tokens, dtype=torch.long)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             twin(input_ids=ids, attention_mask=torch.ones_like(ids))
@@ -129,7 +141,7 @@ def instance_queries_per_s(pairs_per_s: float, *, n_candidates: int, threads: in
 
 def usd_per_million_queries(usd_per_hour: float, *, queries_per_s: float, utilisation: float = UTILISATION) -> float:
     """Dollars for a million queries on instances busy for that share of the time."""
-    if queries_per_s <= 0 or not 0 < utilisation <= 1:
+    if not queries_per_s > 0 or not 0 < utilisation <= 1:
         raise ValueError("queries_per_s must be above 0, and utilisation above 0 and at most 1")
     return usd_per_hour / (3600 * queries_per_s * utilisation) * 1e6
 

@@ -49,7 +49,12 @@ def by_turns(
 
     Args:
         queries: the pairs of each query, all of them scored in one call.
+
+    Raises:
+        ValueError: no queries.
     """
+    if not queries:
+        raise ValueError("by_turns: no queries to time; give at least one query with its pairs")
     names = list(rankers)
     samples: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
@@ -64,7 +69,11 @@ def by_turns(
 
 
 def ratio(slow: Timing, fast: Timing) -> Ratio:
-    """`slow` over `fast`, query by query."""
+    """`slow` over `fast`, query by query; ValueError when they were not timed on the same number of queries."""
+    if len(slow.samples_ms) != len(fast.samples_ms):
+        raise ValueError(
+            f"{len(slow.samples_ms)} and {len(fast.samples_ms)} queries; time both in one call of by_turns"
+        )
     ratios = np.array(slow.samples_ms) / np.array(fast.samples_ms)
     return Ratio(float(np.median(ratios)), float(np.quantile(ratios, 0.25)), float(np.quantile(ratios, 0.75)))
 

@@ -5,9 +5,9 @@ A row with a forgotten field, a NaN, or a null without a reason is refused when 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from utils import settings
 
+CUT = b" #cut short"  # ends a half line left by a crash, so that damage elsewhere stays an error
 PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "optimum", "numpy")
 
 
@@ -59,7 +60,7 @@ class Row(_Strict):
     seed: int
     git_revision: str
     time_utc: str
-    machine: dict
+    machine: dict[str, str | bool | int | float | list[str] | None]
     versions: dict[str, str]
     n_params: int | None
     n_params_nonzero: int | None
@@ -87,23 +88,31 @@ class Row(_Strict):
     @model_validator(mode="after")
     def _nulls_have_reasons(self) -> Row:
         empty = {name for name in type(self).model_fields if getattr(self, name) is None} - {"parent"}
-        reasons = set(self.why_null) - {"parent"}
-        if empty != reasons:
-            wrong = sorted(empty ^ reasons)[0]
-            raise ValueError(f"{wrong} is null without a reason in why_null, or has a reason and is not null")
+        given = {name for name, reason in self.why_null.items() if reason.strip()}
+        optional = {"parent"} if self.parent is None else set()
+        wrong = sorted((empty ^ set(self.why_null)) - optional | set(self.why_null) - given)
+        if wrong:
+            raise ValueError(f"{wrong[0]} is null without a reason in why_null, or has a reason and is not null")
         return self
 
 
 def append(path: Path, row: Row) -> None:
-    """Add a row at the end, whole: one write, then flushed to the disk. A half line left by a crash is closed first."""
+    """Add a row at the end, whole: one write, then flushed to the disk. A half line left by a crash is marked first.
+
+    Raises:
+        OSError: the disk took only a part of the row; `read` passes over that part.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     line = row.model_dump_json().encode() + b"\n"
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    file = os.open(path, flags, 0o644)
     try:
-        size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":
-            line = b"\n" + line
-        os.write(file, line)
+        if os.fstat(file).st_size:
+            os.lseek(file, -1, os.SEEK_END)
+            if os.read(file, 1) != b"\n":
+                line = CUT + b"\n" + line
+        if os.write(file, line) != len(line):
+            raise OSError(f"{path}: the row was not written whole; free some disk and run again")
         os.fsync(file)
     finally:
         os.close(file)
@@ -112,19 +121,22 @@ def append(path: Path, row: Row) -> None:
 def read(path: Path) -> list[Row]:
     """All rows; none when there is no file. A line that a crash cut short is no row and is passed over.
 
+    Lines are split at newlines only: a label may hold other characters that Python's `splitlines` would split at.
+
     Raises:
-        ValueError: a whole JSON line is not a row; names the file and the line.
+        ValueError: a line that was written whole is not a row; names the file and the line.
     """
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     rows = []
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
-        try:
-            values = json.loads(line)
-        except json.JSONDecodeError:
+    for number, line in enumerate(lines, start=1):
+        if line.endswith(CUT):
+            if line != CUT:
+                warnings.warn(f"{path.name} line {number}: cut short by a crash, passed over", stacklevel=2)
             continue
         try:
-            rows.append(Row(**values))
-        except (ValidationError, TypeError) as error:
-            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+            rows.append(Row.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "row"
             raise ValueError(f"{path.name} line {number}: {field}: {first['msg']}; delete the line and rerun") from None
     return rows

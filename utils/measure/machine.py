@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import archspec.cpu
 import numpy as np
@@ -44,10 +45,10 @@ def describe() -> dict:
         "architecture": platform.machine(),
         "system": platform.system(),
         "cores": cores,
-        "memory_bytes": psutil.virtual_memory().total,
+        "memory_bytes": _memory_bytes(),
         "vector_instructions": [name for name in VECTOR_INSTRUCTIONS if name in host.features],
-        "c_compiler": any(shutil.which(name) for name in ("cc", "gcc", "clang", "cl")),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "cxx_compiler": any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl")),
+        "gpu": _gpu(),
         "python": platform.python_version(),
     }
 
@@ -60,7 +61,7 @@ def can_do(machine: dict) -> list[Capability]:
         Capability("int8 arithmetic", bool(vectors & INT8_FAST), "without it, int8 saves bytes but little time"),
         Capability("bf16 arithmetic", bool(vectors & BF16_FAST), "without it, bf16 is slower than fp32"),
         Capability("GPU", machine["gpu"] is not None, "without it, GPU notebooks show recorded rows"),
-        Capability("C compiler", machine["c_compiler"], "without it, torch.compile cannot run on the CPU"),
+        Capability("C++ compiler", machine["cxx_compiler"], "without it, torch.compile cannot run on the CPU"),
         Capability(
             "6 GB of memory", machine["memory_bytes"] >= 6e9, "with less, training may be stopped by the system"
         ),
@@ -101,6 +102,20 @@ def peaks(*, threads: int) -> dict[str, float]:
 def roofline_gflops(intensity: float | np.ndarray, *, peak_gflops: float, gb_per_s: float) -> float | np.ndarray:
     """The most GFLOP/s at an arithmetic intensity (FLOPs a byte moved): memory's slope, then the flat peak."""
     return np.minimum(peak_gflops, np.asarray(intensity) * gb_per_s)
+
+
+def _memory_bytes(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Bytes of memory this process may use: the machine's, or a container's limit (cgroup v2) where that is less."""
+    total = psutil.virtual_memory().total
+    text = limit.read_text().strip() if limit.is_file() else "max"
+    return total if text == "max" else min(total, int(text))
+
+
+def _gpu() -> str | None:
+    """The name of the GPU that PyTorch can use, None when there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "Apple GPU (MPS)" if torch.backends.mps.is_available() else None
 
 
 def _torch_gflops(dtype: torch.dtype, *, small: int = 128, large: int = 1024) -> float:

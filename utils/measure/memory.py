@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -13,9 +14,15 @@ import psutil
 from utils.rank.ranker import Pair
 from utils.rank.runtimes import open_ranker
 
+LIBRARIES = {"pytorch": "torch"}  # where the library that a runtime imports has another name than the runtime
 
-def peak_rss_bytes(folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int) -> int:
+
+def peak_rss_bytes(
+    folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int, batch_size: int = 32
+) -> int:
     """Peak resident bytes of a fresh process that opens the folder and scores, less those of one that only imports.
+
+    Both import the runtime's library, or its own size would be charged to the model.
 
     Raises:
         RuntimeError: the process failed; the message is the last line it wrote.
@@ -25,12 +32,13 @@ def peak_rss_bytes(folder: Path, *, runtime: str, pairs: Sequence[Pair], threads
         "runtime": runtime,
         "threads": threads,
         "max_tokens": max_tokens,
+        "batch_size": batch_size,
         "pairs": list(pairs),
     }
-    return _run(task) - _run(None)
+    return _run(task) - _run({"runtime": runtime})
 
 
-def _run(task: dict | None) -> int:
+def _run(task: dict) -> int:
     command = [sys.executable, "-m", "utils.measure.memory"]
     done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True)
     if done.returncode:
@@ -55,9 +63,10 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Do the task on standard input and print the peak."""
+    """Do the task on standard input and print the peak; a task without a folder only imports."""
     task = json.load(sys.stdin)
-    if task:
+    importlib.import_module(LIBRARIES.get(task["runtime"], task["runtime"]))
+    if "folder" in task:
         pairs = [tuple(pair) for pair in task.pop("pairs")]
         open_ranker(Path(task.pop("folder")), **task).score(pairs)
     print(_peak())

@@ -29,6 +29,19 @@ def quality_bars(means: Mapping[str, float], *, title: str) -> Figure:
     return _finish(figure, title=title)
 
 
+def spread(values: Mapping[str, Sequence[float]], *, title: str) -> Figure:
+    """How NDCG@10 is spread over queries: one outlined histogram a ranker, its mean as a vertical line."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, (name, sample) in enumerate(values.items()):
+        style = {"color": COLOURS[number], "linestyle": ("-", "--", ":", "-.")[number % 4]}
+        label = f"{name}, mean {np.mean(sample):.3f}"
+        axes.hist(sample, bins=np.linspace(0, 1, 21), histtype="step", linewidth=2, label=label, **style)
+        axes.axvline(float(np.mean(sample)), linewidth=1, **style)
+    axes.set(xlim=(0, 1), xlabel="judged NDCG@10 of one query", ylabel="queries")
+    axes.legend(frameon=True)
+    return _finish(figure, title=title)
+
+
 def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, title: str) -> Figure:
     """NDCG@10 by kind of query; `slices` maps a ranker's name to `metrics.by_kind`."""
     kinds = list(next(iter(slices.values())))

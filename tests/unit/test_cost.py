@@ -1,0 +1,86 @@
+"""Counting on pruned and other-than-BERT models, and that counting changes nothing; see test_measure.py for BERT."""
+
+import copy
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModelForSequenceClassification, BertConfig, DistilBertConfig
+
+from utils.measure import cost
+
+SHAPE = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_labels": 1}
+PRUNED = [{}, {0: [1]}, {0: [0, 2], 1: [3]}]
+
+
+def tiny_bert(**changes):
+    return AutoModelForSequenceClassification.from_config(BertConfig(**SHAPE | {"intermediate_size": 24} | changes))
+
+
+@pytest.mark.parametrize("pruned", PRUNED)
+def test_macs_by_hand_and_counted_both_follow_the_pruned_heads(pruned):
+    model, n_tokens, d_head = tiny_bert(), 7, 4
+    whole = cost.macs_per_pair(model, n_tokens=n_tokens)
+    model.prune_heads(copy.deepcopy(pruned))
+    saved_a_head = 4 * n_tokens * 16 * d_head + 2 * n_tokens * n_tokens * d_head
+    expected = whole - saved_a_head * sum(map(len, pruned.values()))
+    assert cost.macs_per_pair(model, n_tokens=n_tokens) == expected
+    assert sum(cost.macs_by_hand(model.config, n_tokens=n_tokens).values()) == expected
+
+
+def test_counting_macs_leaves_the_model_and_the_random_numbers_as_they_were():
+    model = tiny_bert()
+    model.prune_heads({0: [1]})
+    config, state = model.config.to_dict(), torch.get_rng_state()
+    cost.macs_per_pair(model, n_tokens=5)
+    assert model.config._attn_implementation == "sdpa"
+    assert model.config.to_dict() == config and torch.equal(torch.get_rng_state(), state)
+
+
+def test_parameters_of_a_distilbert_are_counted_by_part():
+    config = DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=4, hidden_dim=24, num_labels=1)
+    model = AutoModelForSequenceClassification.from_config(config)
+    counts = cost.count_parameters(model)
+    layer = 4 * (16 * 16 + 16) + 2 * 16 * 24 + 24 + 16 + 4 * 16
+    assert counts.n_params_encoder == 2 * layer
+    assert counts.n_params_embedding == (50 + config.max_position_embeddings) * 16 + 2 * 16
+
+
+def test_zeroed_weights_leave_the_nonzero_count_and_no_other():
+    model = tiny_bert()
+    before = cost.count_parameters(model)
+    with torch.no_grad():
+        model.bert.encoder.layer[0].attention.self.query.weight.zero_()
+    after = cost.count_parameters(model)
+    assert before.n_params_nonzero - after.n_params_nonzero == 16 * 16
+    assert (after.n_params, after.n_params_encoder) == (before.n_params, before.n_params_encoder)
+
+
+def test_disk_bytes_adds_up_the_files(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path, n in zip(paths, (3, 40), strict=True):
+        path.write_bytes(b"x" * n)
+    assert cost.disk_bytes(paths) == 43
+
+
+@given(usd=st.floats(0.01, 100), rate=st.floats(0.01, 1e5), share=st.floats(0.01, 1))
+def test_dollars_halve_when_the_rate_or_the_utilisation_doubles(usd, rate, share):
+    base = cost.usd_per_million_queries(usd, queries_per_s=rate, utilisation=share)
+    assert base * 3600 * rate * share == pytest.approx(usd * 1e6)
+    assert cost.usd_per_million_queries(usd, queries_per_s=2 * rate, utilisation=share) == pytest.approx(base / 2)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan])
+def test_dollars_without_a_rate_are_refused(rate):
+    with pytest.raises(ValueError, match="queries_per_s"):
+        cost.usd_per_million_queries(1.0, queries_per_s=rate)
+
+
+def test_every_price_has_a_positive_rate_a_source_and_a_date():
+    prices = cost.load_prices()
+    assert cost.DEFAULT_INSTANCE in prices
+    for row in prices.values():
+        assert row.usd_per_hour > 0 and row.vcpus > 0 and row.memory_gib > 0
+        assert row.source.startswith("https://") and len(row.date) >= 7

@@ -1,0 +1,76 @@
+"""Percentiles and ratios of known samples, and turns on a clock that only the test moves."""
+
+import gc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.measure import latency
+
+SAMPLES = st.lists(st.floats(0.1, 1e4), min_size=1, max_size=30)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class FakeRanker:
+    """Takes seconds from its list, one a call; remembers whether garbage was collected meanwhile."""
+
+    def __init__(self, clock, seconds):
+        self.clock, self.seconds, self.collected = clock, list(seconds), []
+
+    def score(self, pairs):
+        self.collected.append(gc.isenabled())
+        self.clock.now += self.seconds.pop(0)
+
+
+@given(samples=SAMPLES)
+def test_percentiles_rise_and_stay_within_the_samples(samples):
+    row = latency.Timing(tuple(samples)).as_row()
+    assert min(samples) <= row.p50 <= row.p95 <= row.p99 <= max(samples)
+    assert row.p50 == pytest.approx(float(np.median(samples))) and row.n == len(samples)
+
+
+@given(samples=SAMPLES, factor=st.floats(0.1, 10))
+def test_ratio_of_a_scaled_timing_is_the_factor_on_every_query(samples, factor):
+    slow = latency.Timing(tuple(factor * value for value in samples))
+    ratio = latency.ratio(slow, latency.Timing(tuple(samples)))
+    assert (ratio.low, ratio.median, ratio.high) == pytest.approx((factor, factor, factor))
+
+
+def test_ratio_is_taken_query_by_query_and_not_between_medians():
+    ratio = latency.ratio(latency.Timing((2.0, 3.0, 40.0)), latency.Timing((1.0, 10.0, 10.0)))
+    assert ratio.median == 2.0 and ratio.low == pytest.approx(1.15) and ratio.high == 3.0
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_timings_of_different_queries_have_no_ratio(n):
+    with pytest.raises(ValueError, match="3 and"):
+        latency.ratio(latency.Timing((1.0, 2.0, 3.0)), latency.Timing((1.0,) * n))
+
+
+def test_each_ranker_gets_its_own_times_and_the_warm_up_none():
+    clock = Clock()
+    rankers = {"a": FakeRanker(clock, [9.0, 1.0, 2.0]), "b": FakeRanker(clock, [9.0, 4.0, 8.0])}
+    timings = latency.by_turns(rankers, queries=[[("q", "p")]] * 2, clock=clock)
+    assert timings["a"].samples_ms == (1000.0, 2000.0) and timings["b"].samples_ms == (4000.0, 8000.0)
+
+
+def test_garbage_is_not_collected_while_timing_and_is_again_after_a_failure():
+    clock = Clock()
+    ranker = FakeRanker(clock, [1.0, 1.0])
+    with pytest.raises(IndexError):
+        latency.by_turns({"a": ranker}, queries=[[("q", "p")]] * 2, clock=clock)
+    assert ranker.collected == [True, False, False] and gc.isenabled()
+
+
+def test_timing_no_queries_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match="at least one query"):
+        latency.by_turns({"a": FakeRanker(Clock(), [])}, queries=[])

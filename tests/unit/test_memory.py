@@ -1,0 +1,68 @@
+"""Peak memory is that of the process measured, whatever the size of the one that asks."""
+
+import inspect
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.measure import memory
+
+
+def run_main(task, *, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(task)))
+    memory.main()
+    return int(capsys.readouterr().out)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands a parent's peak to its children")
+def test_peak_of_a_child_is_its_own_and_leaves_out_its_parents_memory():
+    peak = "import sys\nfrom pathlib import Path\n" + inspect.getsource(memory._peak)
+    child = peak + "\nbefore = _peak()\nblock = bytearray(b'x') * 100_000_000\nprint(before, _peak())"
+    parent = f"import subprocess, sys\nblock = bytearray(b'x') * 400_000_000\nchild = {child!r}\n"
+    parent += "subprocess.run([sys.executable, '-c', child], check=True)"
+    out = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True).stdout
+    before, after = map(int, out.split())
+    assert before < 100e6 and 90e6 < after - before < 150e6
+
+
+def test_peak_is_the_difference_of_two_processes_that_import_the_same(monkeypatch):
+    tasks = []
+    monkeypatch.setattr(memory, "_run", lambda task: tasks.append(task) or (700 if "folder" in task else 300))
+    options = {"runtime": "onnxruntime", "threads": 1, "max_tokens": 8, "batch_size": 4}
+    assert memory.peak_rss_bytes(Path("model"), pairs=[("q", "p")], **options) == 400
+    assert tasks == [{"folder": "model", "pairs": [("q", "p")], **options}, {"runtime": "onnxruntime"}]
+
+
+def test_baseline_imports_the_library_of_the_runtime(monkeypatch, capsys):
+    imported = []
+    monkeypatch.setattr(memory.importlib, "import_module", imported.append)
+    for runtime in ("pytorch", "onnxruntime"):
+        assert run_main({"runtime": runtime}, monkeypatch=monkeypatch, capsys=capsys) > 5e6
+    assert imported == ["torch", "onnxruntime"]
+
+
+def test_pairs_and_options_reach_the_ranker(monkeypatch, capsys):
+    seen = []
+
+    class FakeRanker:
+        def __init__(self, folder, **options):
+            seen.append((folder, options))
+
+        def score(self, pairs):
+            seen.append(pairs)
+
+    monkeypatch.setattr(memory, "open_ranker", FakeRanker)
+    options = {"runtime": "pytorch", "threads": 1, "max_tokens": 8, "batch_size": 4}
+    run_main({"folder": "model", "pairs": [["q", "p"]], **options}, monkeypatch=monkeypatch, capsys=capsys)
+    assert seen == [(Path("model"), options), [("q", "p")]]
+
+
+def test_failure_of_the_child_is_told_by_its_last_line(monkeypatch):
+    failed = subprocess.CompletedProcess([], returncode=1, stdout="", stderr="noise\nKeyError: 'runtime'\n")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
+    with pytest.raises(RuntimeError, match="failed: KeyError: 'runtime'$"):
+        memory._run({})
