@@ -6,6 +6,7 @@ Nothing here imports a heavy library at module level.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import re
@@ -104,4 +105,11 @@ def telemetry_off() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+def quiet_imports() -> None:
+    """Hide two remarks of torchao that no reader can act on: GPU files it does not need, and a deprecation."""
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 telemetry_off()
+quiet_imports()

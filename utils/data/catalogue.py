@@ -259,7 +259,7 @@ def _product(row: dict) -> dict:
 def _pair(query: dict, product: dict, *, gain: int, top_gain: int) -> dict:
     identity = {key: query[key] for key in ("query_id", "query", "kind")}
     texts = {"product_id": product["product_id"], "product": product["text"]}
-    return identity | texts | {"gain": gain, "target": float(np.log1p(gain) / np.log1p(top_gain))}
+    return identity | texts | {"gain": gain, "target": gain / top_gain}
 
 
 def _events(tables: dict[str, list[dict]]) -> Dataset | None:

@@ -23,7 +23,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Type:
     """A product type: `names` stand in titles, `shopper_names` in queries, `unseen_name` in test queries alone."""
 
@@ -37,7 +37,7 @@ class Type:
     purpose: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Product:
     """A product as the rules see it; its text is written from this."""
 
@@ -275,10 +275,10 @@ def judged_products(rng: random.Random, intent: Intent, *, by_type: dict[str, li
     for name in (name for name in intent.type.goes_with if name in by_type):
         chosen += _sample(rng, by_type[name], 1)
     wanted = set(intent.wanted.items()) | set(intent.unwanted.items())
-    others = rng.sample([name for name in by_type if name != intent.type.name], 16)
-    alike = [p for name in others for p in _sample(rng, by_type[name], 16)]
-    alike = [p for p in alike if grade(intent, p) == "Irrelevant"]
-    alike.sort(key=lambda p: (-len(wanted & set(p.values.items())), rng.random()))
+    others = [name for name in by_type if name != intent.type.name and name not in intent.type.goes_with]
+    alike = [p for name in rng.sample(others, 12) for p in rng.choices(by_type[name], k=8)]
+    alike = list(dict.fromkeys(alike))
+    alike.sort(key=lambda p: -len(wanted & p.values.items()))
     chosen += alike[: N_JUDGED - len(chosen)]
     return rng.sample(chosen, len(chosen))
 

@@ -1,0 +1,76 @@
+"""Groups of fields for ledger rows, each from the thing that was measured; a notebook puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils.measure import cost, memory
+from utils.measure.latency import Timing
+from utils.measure.ledger import Delta
+from utils.rank import metrics, models
+from utils.rank.metrics import Quality
+from utils.rank.ranker import Pair
+
+NOT_OURS = "a baseline, not a model folder of the course"
+SPEED = ("n_candidates", "batch_size", "latency_ms", "pairs_per_s", "instance", "usd_per_million_queries")
+QUALITY = ("split", "n_queries", "ndcg10", "mrr10", "ndcg10_delta", "ndcg10_end_to_end", "recall")
+
+
+def baseline_fields(stage: str, *, label: str, runtime: str) -> dict:
+    """The fields of a row for a ranking that no transformer of ours made, with the reasons for what it cannot have."""
+    reasons = dict.fromkeys(("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder"), NOT_OURS)
+    reasons |= dict.fromkeys(("model_hash", "disk_bytes", "peak_rss_bytes", "macs_per_pair"), NOT_OURS)
+    reasons |= dict.fromkeys(SPEED, "a baseline of quality; its time is not what the course cuts")
+    known = {"stage": stage, "label": label, "runtime": runtime, "precision": "fp32", "device": "cpu", "threads": 1}
+    return known | {"why_null": reasons}
+
+
+def quality_fields(quality: Quality, *, teacher: Quality | None, n_resamples: int) -> dict:
+    """The quality fields of a row, on the test split; without a `teacher`, the difference to it is left out."""
+    delta = {}
+    if teacher is not None:
+        interval = metrics.paired_bootstrap(quality, teacher, n_resamples=n_resamples)
+        delta = {"ndcg10_delta": Delta(mean=interval.mean, low=interval.low, high=interval.high)}
+    return delta | {
+        "split": "test",
+        "n_queries": quality.n_queries,
+        "ndcg10": quality.ndcg10,
+        "mrr10": quality.mrr10,
+    }
+
+
+def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
+    """Parameters, MACs a pair of `n_tokens` tokens, bytes to ship and the identity of a model folder."""
+    model, _ = models.load(folder)
+    counts = cost.count_parameters(model)
+    return vars(counts) | {
+        "model_hash": models.weights_hash(folder),
+        "macs_per_pair": cost.macs_per_pair(model, n_tokens=n_tokens),
+        "disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=runtime)),
+    }
+
+
+def speed_fields(timing: Timing, *, pairs_per_s: float, batch_size: int, n_candidates: int, threads: int) -> dict:
+    """Latency, throughput and the dollars that follow from it on the default instance."""
+    instance = cost.price()
+    rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=n_candidates, threads=threads, vcpus=instance.vcpus)
+    return {
+        "latency_ms": timing.as_row(),
+        "pairs_per_s": pairs_per_s,
+        "batch_size": batch_size,
+        "n_candidates": n_candidates,
+        "threads": threads,
+        "instance": instance.instance,
+        "usd_per_million_queries": cost.usd_per_million_queries(instance.usd_per_hour, queries_per_s=rate),
+    }
+
+
+def memory_field(
+    folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int, batch_size: int
+) -> dict:
+    """Peak memory of scoring the pairs in a process of its own."""
+    found = memory.peak_rss_bytes(
+        folder, runtime=runtime, pairs=pairs, threads=threads, max_tokens=max_tokens, batch_size=batch_size
+    )
+    return {"peak_rss_bytes": found}
