@@ -14,14 +14,53 @@ import typer
 
 from utils import settings
 
-app = typer.Typer(help="Rank for Less: run the course and look at what it made.", no_args_is_help=True)
+app = typer.Typer(
+    help="Rank for Less: run the course and look at what it made.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 data = typer.Typer(help="Look at a data set before ranking it.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 Dataset = Annotated[str, typer.Option(help="'synthetic', or a folder with queries.csv, products.csv, labels.csv")]
-ProfileName = Annotated[str, typer.Option(help=f"sizes of the run: {', '.join(settings.PROFILES)}")]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help=f"sizes of the run: {', '.join(settings.PROFILES)}")]
 Seed = Annotated[int, typer.Option(help="seed of training; the data never depends on it")]
 Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
+From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
+Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
+
+
+@app.callback()
+def everywhere(debug: Annotated[bool, typer.Option(help="show the traceback of an error")] = False) -> None:
+    """Rank for Less: run the course and look at what it made."""
+
+
+@app.command()
+def run(
+    profile: ProfileName = "laptop",
+    dataset: Dataset = "synthetic",
+    seed: Seed = 0,
+    from_: From = None,
+    only: Only = None,
+    out: Out = "",
+) -> None:
+    """Run the notebooks whose code, parameters or data changed, in order; ends with the report's path."""
+    from utils.course import report as page
+    from utils.course import runner
+
+    chosen = {"profile": profile, "dataset": dataset, "seed": seed, "out": out}
+    folder = runner.run(**chosen, from_=from_, only=only, echo=typer.echo)
+    typer.echo(page.write(folder, **chosen))
+
+
+@app.command()
+def status(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed: Seed = 0, out: Out = "") -> None:
+    """Say of every notebook whether its outputs are fresh."""
+    from utils.course import runner
+
+    for notebook in runner.status(profile=profile, dataset=dataset, seed=seed, out=out):
+        seconds = "" if notebook.seconds is None else f"{notebook.seconds:,.0f} s"
+        typer.echo(f"{notebook.name:32} {notebook.state:10} {seconds:>8}".rstrip())
 
 
 @app.command()
@@ -31,15 +70,31 @@ def ledger(
     """Print the latest row of every model and way of running one."""
     from utils.measure import ledger as book
 
-    settings.profile(profile)
-    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    folder = _folder(profile=profile, dataset=dataset, seed=seed, out=out)
     rows = book.latest(book.read(folder / "ledger.jsonl"))
     if not rows:
-        raise ValueError(f"{folder.name}: no ledger yet; run the notebooks first")
+        raise ValueError(f"{folder.name}: no ledger yet; run the notebooks first: course run")
     for row in rows if json else []:
         typer.echo(row.model_dump_json())
     if not json:
         typer.echo(book.table(rows).to_string())
+
+
+@app.command()
+def report(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed: Seed = 0, out: Out = "") -> None:
+    """Write the run's report.html and print its path."""
+    from utils.course import report as page
+
+    folder = _folder(profile=profile, dataset=dataset, seed=seed, out=out)
+    typer.echo(page.write(folder, profile=profile, dataset=dataset, seed=seed, out=out))
+
+
+@app.command()
+def publish(from_: From = None, only: Only = None) -> None:
+    """For authors: run with the notebooks' own parameters and commit-ready outputs, written over notebooks/."""
+    from utils.course import runner
+
+    runner.publish(from_=from_, only=only, echo=typer.echo)
 
 
 @data.command("check")
@@ -56,6 +111,11 @@ def check(folder: Path) -> None:
     typer.echo("labels: " + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()))
 
 
+def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
+    settings.profile(profile)
+    return settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one paragraph on standard error, a traceback only with --debug."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -65,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        typer.echo(f"course: {error}", err=True)
+        typer.echo(f"course: {' '.join(str(error).split()) or type(error).__name__}", err=True)
         sys.exit(2 if isinstance(error, ValueError) else 1)
 
 

@@ -101,6 +101,17 @@ def macs_per_pair(model: PreTrainedModel, *, n_tokens: int) -> int:
     return counter.get_total_flops() // 2
 
 
+def bytes_moved(config: PretrainedConfig, *, n_tokens: int, batch_size: int, bytes_per_number: int = 4) -> int:
+    """Bytes that a batch must move at least: each Linear's weights once, and its inputs and outputs once.
+
+    A lower bound: attention, normalisation and whatever does not stay in a cache come on top.
+    """
+    d, d_ff, rows = config.hidden_size, config.intermediate_size, batch_size * n_tokens
+    linears = 4 * [(d, d)] + [(d, d_ff), (d_ff, d)]
+    numbers = sum(d_in * d_out + rows * (d_in + d_out) for d_in, d_out in linears)
+    return bytes_per_number * config.num_hidden_layers * numbers
+
+
 def disk_bytes(paths: Iterable[Path]) -> int:
     """Bytes of all the files together."""
     return sum(path.stat().st_size for path in paths)

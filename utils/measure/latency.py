@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.data import candidates
+from utils.data.catalogue import Catalogue
 from utils.measure.ledger import Latency
 from utils.rank.ranker import BatchedRanker, Pair, Ranker
 
@@ -99,6 +101,21 @@ def throughput(
     best = max(rates, key=lambda size: np.median(rates[size]))
     ranker.batch_size = best
     return float(np.median(rates[best])), best
+
+
+def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = 100) -> list[list[Pair]]:
+    """Queries of `valid` as a server gets them: each with the texts of exactly `n_candidates` products.
+
+    They are BM25's candidates; where it finds fewer, products in the shop's order fill the list, so that every query
+    is the same amount of work.
+    """
+    bm25 = candidates.build(catalogue)
+    texts = list(catalogue.products["text"])
+    asked = list(dict.fromkeys(catalogue.pairs["valid"]["query"]))[:n_queries]
+    found = candidates.top(bm25, asked, n_candidates=n_candidates)
+    lists = ([texts[bm25.rows[product_id]] for product_id, _ in best] for best in found)
+    filled = ((chosen + texts * (1 + n_candidates // len(texts)))[:n_candidates] for chosen in lists)
+    return [[(query, text) for text in chosen] for query, chosen in zip(asked, filled, strict=True)]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from utils.measure.ledger import Row
@@ -57,6 +58,21 @@ def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, ti
     return _finish(figure, title=title)
 
 
+def training(log: Sequence[Mapping], *, title: str) -> Figure:
+    """The trainer's log: training loss by step, and below it NDCG@10 on valid whenever it was looked at."""
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(8.0, 4.8), sharex=True, layout="constrained")
+    losses = [(entry["step"], entry["loss"]) for entry in log if "loss" in entry]
+    judged = [(entry["step"], entry["eval_ndcg10"]) for entry in log if "eval_ndcg10" in entry]
+    upper.plot(*zip(*losses, strict=True), color=COLOURS[0], marker=".")
+    lower.plot(*zip(*judged, strict=True), color=COLOURS[1], marker="s")
+    upper.set(ylabel="training loss")
+    lower.set(xlabel="training step", ylabel="NDCG@10 on valid")
+    _finish(figure, title=title)
+    lower.set_title("")
+    lower.set_title("", loc="left")
+    return figure
+
+
 def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     """Every row with a quality and a latency: time on a logarithmic axis, NDCG@10 upwards."""
     drawn = [row for row in rows if row.ndcg10 is not None and row.latency_ms is not None]
@@ -64,9 +80,30 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     for number, row in enumerate(drawn):
         style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": row.label}
         axes.scatter(row.latency_ms.p50, row.ndcg10, s=60, **style)
+    if not drawn:
+        axes.text(0.5, 0.5, "no row has both a quality and a time yet", transform=axes.transAxes, ha="center")
+        return _finish(figure, title=title)
     axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
     axes.legend(frameon=True)
     return _finish(figure, title=title)
+
+
+def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
+    """Bytes to ship and MACs a pair of every row that has both, as two bars side by side."""
+    drawn = [row for row in rows if row.disk_bytes is not None and row.macs_per_pair is not None]
+    names = [row.label for row in drawn]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 1.2 + 0.4 * len(drawn)), sharey=True, layout="constrained")
+    _bars(left, names, [row.disk_bytes / 1e6 for row in drawn], colour=COLOURS[0], xlabel="to ship (MB)")
+    _bars(right, names, [row.macs_per_pair / 1e9 for row in drawn], colour=COLOURS[1], xlabel="a pair (G MACs)")
+    left.invert_yaxis()
+    _finish(figure, title="")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str, xlabel: str) -> None:
+    axes.bar_label(axes.barh(names, values, color=colour, height=0.6), fmt="%.3g", padding=4)
+    axes.set(xlabel=xlabel, xlim=(0, 1.2 * max(values, default=1.0)))
 
 
 def roofline(points: Mapping[str, tuple[float, float]], *, peak_gflops: float, gb_per_s: float, title: str) -> Figure:

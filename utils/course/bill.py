@@ -1,0 +1,53 @@
+"""What notebook 02 shows of money and machine limits: points for the roofline, the bill as a table and as a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ipywidgets as widgets
+import pandas as pd
+from IPython.display import display
+from transformers import PretrainedConfig
+
+from utils.measure import cost
+
+Throughput = Mapping[str, tuple[float, int]]
+
+
+def roofline_point(
+    config: PretrainedConfig, *, n_tokens: int, pairs_per_s: float, batch_size: int
+) -> tuple[float, float]:
+    """(FLOPs a byte moved, GFLOP/s reached) of a model at a measured rate."""
+    flops = 2 * sum(cost.macs_by_hand(config, n_tokens=n_tokens).values())
+    moved = cost.bytes_moved(config, n_tokens=n_tokens, batch_size=batch_size)
+    return flops * batch_size / moved, flops * pairs_per_s / 1e9
+
+
+def table(throughput: Throughput, *, queries_per_day: float, threads: int, instance: str) -> pd.DataFrame:
+    """Dollars for each way of running a model, at 100 candidates a query."""
+    price = cost.price(instance)
+    rows = []
+    for name, (pairs_per_s, _) in throughput.items():
+        rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=100, threads=threads, vcpus=price.vcpus)
+        dollars = cost.usd_per_million_queries(price.usd_per_hour, queries_per_s=rate)
+        rows.append(
+            {
+                "ranker": name,
+                "queries/s of an instance": f"{rate:.2f}",
+                "$ a million queries": f"{dollars:,.2f}",
+                f"$ a month at {queries_per_day:,.0f} queries a day": f"{dollars * queries_per_day * 30 / 1e6:,.0f}",
+            }
+        )
+    return pd.DataFrame(rows).set_index("ranker")
+
+
+def widget(throughput: Throughput, *, queries_per_day: float, threads: int) -> widgets.Widget:
+    """The same table with a slider for the traffic and a menu of instances; it moves only in a running notebook."""
+    traffic = widgets.FloatLogSlider(value=queries_per_day, min=3, max=9, step=0.25, description="queries/day")
+    instance = widgets.Dropdown(options=list(cost.load_prices()), description="instance")
+
+    def show(queries_per_day: float, instance: str) -> None:
+        display(table(throughput, queries_per_day=queries_per_day, threads=threads, instance=instance))
+
+    shown = widgets.interactive_output(show, {"queries_per_day": traffic, "instance": instance})
+    return widgets.VBox([traffic, instance, shown])

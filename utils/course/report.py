@@ -1,0 +1,117 @@
+"""The report of a run: one page that needs nothing beside it, made from the ledger. Nothing is measured here."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils import settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from utils.measure.ledger import Row
+
+TEMPLATE = "report.html.j2"
+
+
+def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "") -> Path:
+    """Write `folder`/report.html from the latest rows of `folder`/ledger.jsonl; returns its path.
+
+    Raises:
+        ValueError: there is no such folder, so no run.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from utils.measure import ledger
+
+    command = rerun_command(profile=profile, dataset=dataset, seed=seed, out=out)
+    if not folder.is_dir():
+        raise ValueError(f"{folder.name}: nothing has run there yet; start with: {command}")
+    rows = ledger.latest(ledger.read(folder / "ledger.jsonl"))
+    name = "the embedded shop" if dataset == "synthetic" else f"the data set '{settings.dataset_name(dataset)}'"
+    loader = PackageLoader("utils.course", package_path="")
+    page = (
+        Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+        .get_template(TEMPLATE)
+        .render(
+            title="Rank for Less: what every step gained and cost",
+            about=f"Rankers for {name}, at the sizes of the profile '{profile}', trained with seed {seed}.",
+            machines=list(dict.fromkeys(machine_words(row.machine) for row in rows)),
+            versions="; ".join(dict.fromkeys(_versions(row) for row in rows)),
+            command=command,
+            pictures=_pictures(rows) if rows else [],
+            **_table(rows),
+        )
+    )
+    return _replace(folder / "report.html", text=page)
+
+
+def rerun_command(*, profile: str, dataset: str, seed: int, out: str = "") -> str:
+    """The command line that makes this run."""
+    words = ["course", "run", "--profile", profile, "--dataset", dataset, "--seed", str(seed)]
+    return shlex.join(words + (["--out", out] if out else []))
+
+
+def machine_words(machine: dict) -> str:
+    """A sentence on the machine; what its row does not say is left out."""
+    parts = [f"processor {machine['processor']}"] if machine.get("processor") else []
+    parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    parts += [f"{machine['memory_bytes'] / 2**30:.0f} GiB of memory"] if machine.get("memory_bytes") else []
+    parts += [f"GPU {machine['gpu']}"] if machine.get("gpu") else ["no GPU"]
+    parts += [str(machine["system"])] if machine.get("system") else []
+    return f"Measured on this machine: {', '.join(parts)}."
+
+
+def _table(rows: Sequence[Row]) -> dict:
+    """Columns, lines and footnotes; rows that lack the same fields for the same reasons share a footnote."""
+    from utils.measure import ledger
+
+    notes: dict[str, int] = {}
+    lines = []
+    frame = ledger.table(rows)
+    for row, cells in zip(rows, frame.itertuples(index=False), strict=True):
+        numbers = [notes.setdefault(note, len(notes) + 1) for note in _notes(row)]
+        lines.append({"label": row.label, "cells": list(cells), "notes": numbers})
+    return {"columns": list(frame.columns), "lines": lines, "notes": list(notes)}
+
+
+def _notes(row: Row) -> list[str]:
+    fields: dict[str, list[str]] = {}
+    for field, reason in row.why_null.items():
+        fields.setdefault(reason, []).append(field)
+    return [f"No {', '.join(names)}: {reason}" for reason, names in fields.items()]
+
+
+def _versions(row: Row) -> str:
+    return ", ".join(f"{name} {version}" for name, version in row.versions.items())
+
+
+def _pictures(rows: Sequence[Row]) -> list[dict[str, str]]:
+    from utils.measure import plots
+
+    first = plots.quality_against_latency(rows, title="Up and to the left is better: quality against time")
+    second = plots.size_and_work(rows, title="What each step leaves of size and work")
+    labels = ", ".join(row.label for row in rows)
+    return [
+        {"data": _png(first), "alt": f"NDCG@10 against the median time of one query, one mark each for: {labels}"},
+        {"data": _png(second), "alt": f"Bytes on disk and arithmetic per pair, for: {labels}"},
+    ]
+
+
+def _png(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _replace(path: Path, *, text: str) -> Path:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+    return path
