@@ -87,7 +87,7 @@ def toy_pairs(n: int) -> Dataset:
             rows.append(
                 {"query_id": f"q{q}", "product_id": f"q{q}p{3 - p}", "kind": "", "gain": int(state == "broken")}
             )
-            rows[-1] |= texts | {"target": float(state == "broken")}
+            rows[-1] |= texts
     return Dataset.from_list(rows)
 
 
@@ -125,11 +125,37 @@ def test_first_queries_keeps_whole_queries():
     assert len(kept) == 8 and set(kept["query_id"]) == {"q0", "q1"}
 
 
-def test_loss_is_lowest_at_the_target():
-    targets = torch.tensor([0.0, 0.5, 1.0])
-    right = training.pointwise_loss({"logits": torch.tensor([[-9.0], [0.0], [9.0]])}, targets)
-    wrong = training.pointwise_loss({"logits": torch.tensor([[9.0], [2.0], [-9.0]])}, targets)
-    assert right < 0.3 < wrong
+def test_loss_is_lowest_when_scores_follow_the_gains_and_ignores_the_filling():
+    gains = torch.tensor([[100.0, 0.0, 10.0], [1.0, 0.0, -1.0]])
+    right = training.listwise_loss({"logits": torch.tensor([[4.0], [-4.0], [1.7], [5.0], [-5.0]])}, gains)
+    wrong = training.listwise_loss({"logits": torch.tensor([[-4.0], [4.0], [1.7], [-5.0], [5.0]])}, gains)
+    assert 0 < right < 0.4 and wrong > 5
+
+
+def test_lists_hold_a_best_product_and_no_product_twice():
+    pairs = toy_pairs(6)
+    drawn = training.draw_lists(pairs, n_lists=15, seed=0)
+    assert len(drawn) == 15 and len(set(drawn["query"])) == 6
+    for one in drawn:
+        assert max(one["gains"]) == 1.0 and len(one["products"]) == 4
+    assert drawn["query"][:] != training.draw_lists(pairs, n_lists=15, seed=1)["query"][:]
+
+
+def test_queries_without_two_labels_cannot_be_drawn():
+    alike = toy_pairs(3).filter(lambda row: row["gain"] == 0)
+    with pytest.raises(ValueError, match="two different labels"):
+        training.draw_lists(alike, n_lists=2, seed=0)
+
+
+def test_collated_batch_keeps_lists_of_different_length_apart():
+    tokenizer = AutoTokenizer.from_pretrained(models.resolve())
+    lists = [
+        {"query": "a", "products": ["b", "c"], "gains": [1.0, 0.0]},
+        {"query": "a", "products": ["b"], "gains": [2.0]},
+    ]
+    batch = training.collate(lists, tokenizer=tokenizer, max_tokens=16)
+    assert batch["input_ids"].shape == (3, 5)
+    assert batch["labels"].tolist() == [[1.0, 0.0], [2.0, -1.0]]
 
 
 def test_mean_tokens_counts_the_special_ones():

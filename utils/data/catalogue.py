@@ -45,7 +45,7 @@ class Catalogue:
     Attributes:
         queries: query_id, query, split, kind ("" when the data does not say).
         products: product_id, title, text (the words a ranker reads).
-        pairs: judged pairs per split: query_id, product_id, query, product, kind, gain (whole number), target (0 to 1).
+        pairs: judged pairs per split: query_id, product_id, query, product, kind, gain (a whole number).
         events: what users did, or None.
         top_gain: the gain of the best label; a product with it counts as relevant for MRR and recall.
         hash: sha256 of the files' contents, the first 16 hexadecimal digits.
@@ -233,7 +233,7 @@ def build(tables: dict[str, list[dict]], *, name: str, profile: settings.Profile
     for row in tables["labels.csv"]:
         if row["query_id"] in queries:
             query, product = queries[row["query_id"]], products[row["product_id"]]
-            pairs[query["split"]].append(_pair(query, product, gain=scale[row["label"]], top_gain=top_gain))
+            pairs[query["split"]].append(_pair(query, product, gain=scale[row["label"]]))
     empty = [split for split in SPLITS if not pairs[split]]
     if empty:
         raise DataError(f"labels.csv: no label for a query of the split '{empty[0]}'; judge some, or give fewer splits")
@@ -256,10 +256,10 @@ def _product(row: dict) -> dict:
     return {"product_id": row["product_id"], "title": row["title"].strip(), "text": product_text(row)}
 
 
-def _pair(query: dict, product: dict, *, gain: int, top_gain: int) -> dict:
+def _pair(query: dict, product: dict, *, gain: int) -> dict:
     identity = {key: query[key] for key in ("query_id", "query", "kind")}
     texts = {"product_id": product["product_id"], "product": product["text"]}
-    return identity | texts | {"gain": gain, "target": gain / top_gain}
+    return identity | texts | {"gain": gain}
 
 
 def _events(tables: dict[str, list[dict]]) -> Dataset | None:

@@ -120,7 +120,7 @@ def make_products(rng: random.Random) -> list[Product]:
 
 def product_row(rng: random.Random, product: Product) -> dict:
     """How the shop describes a product: a part of what is true in the title, the rest in the attributes."""
-    said = {a: rng.choice(words()[a][v][0]) for a, v in product.values.items()}
+    said = {a: _word(rng, words()[a][v][0]) for a, v in product.values.items()}
     in_title = [a for a in said if rng.random() < 0.6 or a in ("model", "fits")]
     rng.shuffle(in_title)
     before = [said[a] for a in in_title if a not in ("fits", "model")]
@@ -135,6 +135,11 @@ def product_row(rng: random.Random, product: Product) -> dict:
         "description": _description(rng, product, other=other),
         "price": f"{rng.lognormvariate(3.5, 0.8):.2f}",
     }
+
+
+def _word(rng: random.Random, forms: list[str]) -> str:
+    """The usual word half of the time, else any of them."""
+    return forms[0] if rng.random() < 0.5 else rng.choice(forms)
 
 
 def _description(rng: random.Random, product: Product, *, other: str) -> str:
@@ -219,7 +224,7 @@ def write_query(rng: random.Random, intent: Intent, *, kind: str, split: str) ->
     if kind in ("synonym", "natural") and rng.random() < 0.7:
         name = chosen.unseen_name if split == "test" and rng.random() < 0.4 else chosen.shopper_name
     side = 1 if kind in ("synonym", "natural") or rng.random() < 0.5 else 0
-    said = {a: rng.choice(words()[a][v][side]).lower() for a, v in intent.wanted.items()}
+    said = {a: _word(rng, words()[a][v][side]).lower() for a, v in intent.wanted.items()}
     fits = said.pop("fits", "")
     before = " ".join(said.values())
     if kind == "compatible":
@@ -270,7 +275,7 @@ def judged_products(rng: random.Random, intent: Intent, *, by_type: dict[str, li
     groups = defaultdict(list)
     for product in by_type[intent.type.name]:
         groups[grade(intent, product)].append(product)
-    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + _sample(rng, groups["Substitute"], 9)
+    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + _sample(rng, groups["Substitute"], 5)
     chosen += _sample(rng, groups["Irrelevant"], 4)
     for name in (name for name in intent.type.goes_with if name in by_type):
         chosen += _sample(rng, by_type[name], 1)

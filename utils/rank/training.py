@@ -1,13 +1,14 @@
-"""Fine-tuning a cross-encoder on labelled pairs with `transformers.Trainer`.
+"""Fine-tuning a cross-encoder with `transformers.Trainer` on lists: a query with some of its judged products.
 
-The loss is binary cross-entropy against the label's target between 0 and 1; the best model on `valid` is kept.
+The loss compares products of one query with each other, as a ranking does; the best model on `valid` is kept.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import (
-    DataCollatorWithPadding,
     EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -25,6 +25,8 @@ from transformers import (
 
 from utils.rank import metrics, ranker, runtimes
 from utils.settings import Profile
+
+LIST_SIZE = 8
 
 
 def fine_tune(
@@ -37,12 +39,12 @@ def fine_tune(
     seed: int,
     log_folder: Path,
     top_gain: int,
-    learning_rate: float = 1e-4,
+    learning_rate: float = 2e-4,
 ) -> list[dict]:
     """Train `model` in place on at most `profile.n_train_pairs` pairs and keep its best state on `valid`.
 
     Args:
-        train, valid: judged pairs, as in `Catalogue.pairs`; a random part of a long `train` is used.
+        train, valid: judged pairs, as in `Catalogue.pairs`; queries whose products are all alike teach nothing.
         log_folder: TensorBoard's curves go there; Weights & Biases is used when WANDB_PROJECT is set.
 
     Returns:
@@ -50,8 +52,9 @@ def fine_tune(
 
     Source: Nogueira, Cho, "Passage Re-ranking with BERT", 2019, https://arxiv.org/abs/1901.04085
     """
+    lists_per_step = max(1, profile.batch_size // LIST_SIZE)
     n_steps = max(1, profile.n_train_pairs // profile.batch_size)
-    train = train.shuffle(seed=seed).select(range(min(len(train), profile.n_train_pairs)))
+    drawn = draw_lists(train, n_lists=n_steps * lists_per_step, seed=seed)
     log_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=log_folder) as checkpoints:
         trainer = _JudgedTrainer(
@@ -59,10 +62,10 @@ def fine_tune(
             args=_arguments(
                 Path(checkpoints), log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate
             ),
-            train_dataset=tokenized(train, tokenizer=tokenizer, max_tokens=profile.max_tokens),
+            train_dataset=drawn,
             eval_dataset=first_queries(valid, n_queries=profile.n_stop_queries),
-            data_collator=DataCollatorWithPadding(tokenizer),
-            compute_loss_func=pointwise_loss,
+            data_collator=partial(collate, tokenizer=tokenizer, max_tokens=profile.max_tokens),
+            compute_loss_func=listwise_loss,
             callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
         )
         trainer.judge = partial(judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain)
@@ -72,10 +75,7 @@ def fine_tune(
 
 
 class _JudgedTrainer(Trainer):
-    """A trainer whose evaluation is NDCG@10 on judged pairs.
-
-    The stock evaluation would shuffle the pairs too when batches are grouped by length, so it cannot rank.
-    """
+    """A trainer whose evaluation is NDCG@10 on judged pairs, scored by the ranker that is used everywhere else."""
 
     judge: Callable[..., float]
 
@@ -96,21 +96,59 @@ def judged_ndcg10(
     return metrics.judged(pairs, scores, top_gain=top_gain).ndcg10
 
 
-def pointwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-    """Binary cross-entropy of the logits (n_pairs, 1) against targets (n_pairs,) in [0, 1], the mean of the batch."""
-    logits = outputs["logits"][:, 0]
-    return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+    """Cross-entropy between the softmax of a list's scores and its gains divided by their sum; the mean over lists.
+
+    Args:
+        outputs: `logits` (n_pairs, 1) of all lists' pairs, one list after the other.
+        labels: gains (n_lists, list_size), short lists filled with -1.
+
+    Source: Cao et al., "Learning to rank: from pairwise approach to listwise approach" (ListNet), ICML 2007,
+    https://doi.org/10.1145/1273496.1273513
+    """
+    real = labels >= 0
+    scores = torch.full(labels.shape, -torch.inf).masked_scatter(real, outputs["logits"][:, 0].float())
+    gains = labels.clamp(min=0)
+    wanted = gains / gains.sum(dim=1, keepdim=True)
+    log_share = torch.log_softmax(scores, dim=1).masked_fill(~real, 0.0)
+    return -(wanted * log_share).sum(dim=1).mean()
 
 
-def tokenized(pairs: Dataset, *, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Dataset:
-    """Pairs as input_ids, attention_mask, token_type_ids, their `length`, and `labels` (the targets)."""
+def draw_lists(pairs: Dataset, *, n_lists: int, seed: int) -> Dataset:
+    """Lists of at most LIST_SIZE products of one query: one or two of the best label, the others at random.
 
-    def encode(batch: dict) -> dict:
-        pairs = list(zip(batch["query"], batch["product"], strict=True))
-        encoded = ranker.encode(tokenizer, pairs, max_tokens=max_tokens)
-        return encoded | {"labels": batch["target"], "length": [len(ids) for ids in encoded["input_ids"]]}
+    Queries come in random order and again when all were used, with other products.
 
-    return pairs.map(encode, batched=True, remove_columns=pairs.column_names)
+    Raises:
+        ValueError: no query has two different labels.
+    """
+    rng = random.Random(seed)
+    rows_of: dict[str, list[int]] = {}
+    for row, query_id in enumerate(pairs["query_id"]):
+        rows_of.setdefault(query_id, []).append(row)
+    gains, texts, queries = list(pairs["gain"]), list(pairs["product"]), list(pairs["query"])
+    usable = [rows for rows in rows_of.values() if len({gains[row] for row in rows}) > 1]
+    if not usable:
+        raise ValueError("labels.csv: no train query has two different labels; judge good and bad products for some")
+    drawn = []
+    while len(drawn) < n_lists:
+        for rows in rng.sample(usable, min(len(usable), n_lists - len(drawn))):
+            top = max(gains[row] for row in rows)
+            best = [row for row in rows if gains[row] == top]
+            chosen = rng.sample(best, min(2, len(best)))
+            rest = [row for row in rows if row not in chosen]
+            chosen += rng.sample(rest, min(LIST_SIZE - len(chosen), len(rest)))
+            products, list_gains = [texts[row] for row in chosen], [float(gains[row]) for row in chosen]
+            drawn.append({"query": queries[rows[0]], "products": products, "gains": list_gains})
+    return Dataset.from_list(drawn)
+
+
+def collate(lists: Sequence[dict], *, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> dict[str, torch.Tensor]:
+    """All pairs of some lists as one padded batch (n_pairs, n_tokens), and `labels` (n_lists, list_size)."""
+    pairs = [(one["query"], product) for one in lists for product in one["products"]]
+    batch = tokenizer.pad(ranker.encode(tokenizer, pairs, max_tokens=max_tokens), return_tensors="pt")
+    gains = [torch.tensor(one["gains"]) for one in lists]
+    return dict(batch) | {"labels": torch.nn.utils.rnn.pad_sequence(gains, batch_first=True, padding_value=-1.0)}
 
 
 def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
@@ -127,13 +165,12 @@ def _arguments(
         output_dir=str(checkpoints),
         logging_dir=str(log_folder),
         max_steps=every * profile.n_evaluations,
-        per_device_train_batch_size=profile.batch_size,
+        per_device_train_batch_size=max(1, profile.batch_size // LIST_SIZE),
+        remove_unused_columns=False,
         learning_rate=lr,
         warmup_ratio=0.1,
         lr_scheduler_type="linear",
         weight_decay=0.01,
-        group_by_length=True,
-        length_column_name="length",
         logging_steps=max(1, every // 5),
         eval_strategy="steps",
         eval_steps=every,
