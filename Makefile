@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On Linux without a GPU, an index of CPU builds saves gigabytes: choose one at https://pytorch.org/get-started/locally/
 TORCH_INDEX ?=
 
-.PHONY: help setup test lint lock clean
+.PHONY: help setup run test lab lint lock notebooks clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
@@ -24,6 +24,16 @@ $(VENV)/installed: requirements.txt requirements.in pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
+
+run: $(VENV)/installed  ## run the notebooks in order and write the report (PROFILE=, DATASET=, SEED=, OUT=)
+	$(BIN)/course run $(if $(PROFILE),--profile $(PROFILE)) $(if $(DATASET),--dataset $(DATASET)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
+
+lab: $(VENV)/installed  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks/
+
+notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
+	$(BIN)/course publish
 
 test: $(VENV)/installed-dev  ## check the code's style, then pass all tests
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from utils import settings
-from utils.course import cli, fingerprint, report, runner
+from utils.course import cli, fingerprint, publish, report, runner
 from utils.measure import ledger, plots
 
 PARAMETERS = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""'
@@ -84,7 +84,7 @@ def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_defa
     course.write("01_good", notebook("print(SEED + 1)"))
     path = course.folder / "01_good.ipynb"
     before = nbformat.read(path, as_version=4)
-    assert runner.publish(echo=lambda text: None) == [path]
+    assert publish.publish(echo=lambda text: None) == [path]
     after = nbformat.read(path, as_version=4)
     assert [cell.source for cell in after.cells] == [cell.source for cell in before.cells]
     assert after.cells[1].outputs[0].text == "1\n" and after.cells[1].execution_count == 2
@@ -186,7 +186,7 @@ def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, 
     course.write("01_one", nb)
     before = {path.name: path.read_bytes() for path in course.folder.iterdir()}
     with pytest.raises(runner.RunFailed, match=re.escape(fault)):
-        runner.publish(echo=lambda text: None)
+        publish.publish(echo=lambda text: None)
     assert {path.name: path.read_bytes() for path in course.folder.iterdir()} == before
 
 

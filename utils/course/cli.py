@@ -92,9 +92,9 @@ def report(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed
 @app.command()
 def publish(from_: From = None, only: Only = None) -> None:
     """For authors: run with the notebooks' own parameters and commit-ready outputs, written over notebooks/."""
-    from utils.course import runner
+    from utils.course import publish as publishing
 
-    runner.publish(from_=from_, only=only, echo=typer.echo)
+    publishing.publish(from_=from_, only=only, echo=typer.echo)
 
 
 @data.command("check")

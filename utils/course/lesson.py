@@ -44,6 +44,13 @@ class Lesson:
         """The latest row of everything measured so far."""
         return ledger.latest(ledger.read(self.folder / "ledger.jsonl"))
 
+    def row_of(self, stage: str, *, runtime: str) -> Row:
+        """The latest row of a stage in a runtime; ValueError when there is none."""
+        found = [row for row in self.rows() if (row.stage, row.runtime) == (stage, runtime)]
+        if not found:
+            raise ValueError(f"ledger.jsonl: no row of stage '{stage}' in {runtime}; run the notebook that makes it")
+        return found[-1]
+
     def pairs(self, split: str) -> list[Pair]:
         """The judged pairs of a split as (query, product) texts."""
         rows = self.catalogue.pairs[split]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from utils.measure import cost, memory
 from utils.measure.latency import Timing
-from utils.measure.ledger import Delta
+from utils.measure.ledger import Delta, Row
 from utils.rank import metrics, models
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair
@@ -51,19 +51,26 @@ def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
     }
 
 
-def speed_fields(timing: Timing, *, pairs_per_s: float, batch_size: int, n_candidates: int, threads: int) -> dict:
-    """Latency, throughput and the dollars that follow from it on the default instance."""
-    instance = cost.price()
-    rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=n_candidates, threads=threads, vcpus=instance.vcpus)
+def speed_fields(
+    timing: Timing, *, pairs_per_s: float, batch_size: int, threads: int, instance: str, n_candidates: int = 100
+) -> dict:
+    """Latency, throughput and the dollars that follow from it on an instance of the price table."""
+    price = cost.price(instance)
+    rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=n_candidates, threads=threads, vcpus=price.vcpus)
     return {
         "latency_ms": timing.as_row(),
         "pairs_per_s": pairs_per_s,
         "batch_size": batch_size,
         "n_candidates": n_candidates,
         "threads": threads,
-        "instance": instance.instance,
-        "usd_per_million_queries": cost.usd_per_million_queries(instance.usd_per_hour, queries_per_s=rate),
+        "instance": instance,
+        "usd_per_million_queries": cost.usd_per_million_queries(price.usd_per_hour, queries_per_s=rate),
     }
+
+
+def carried_quality(row: Row) -> dict:
+    """The quality fields of an earlier row, for a row of the same weights in the same runtime."""
+    return {name: getattr(row, name) for name in QUALITY}
 
 
 def memory_field(
