@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On Linux without a GPU, an index of CPU builds saves gigabytes: choose one at https://pytorch.org/get-started/locally/
 TORCH_INDEX ?=
 
-.PHONY: help setup run test lab lint lock notebooks clean
+.PHONY: help setup run test contract lab lint lock notebooks clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
@@ -35,9 +35,12 @@ lab: $(VENV)/installed  ## open the notebooks in JupyterLab
 notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
 	$(BIN)/course publish
 
-test: $(VENV)/installed-dev  ## check the code's style, then pass all tests
+test: $(VENV)/installed-dev  ## check the code's style, then pass all tests but the slow ones
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+contract: $(VENV)/installed-dev  ## show how hard the embedded shop is, and that a run repeats itself (15 minutes)
+	$(BIN)/python -m pytest -m slow -s
 
 lint: $(VENV)/installed-dev  ## check the code's style
 	$(BIN)/ruff check .

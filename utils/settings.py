@@ -83,6 +83,14 @@ def run_folder(*, dataset: str, profile_name: str, seed: int, out: str | Path = 
     return Path(out).resolve() if str(out) else ARTIFACTS / f"{dataset_name(dataset)}-{profile_name}-{seed}"
 
 
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text file beside its place, then put it there: whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and PyTorch, and ask PyTorch for deterministic algorithms."""
     import numpy as np

@@ -1,11 +1,13 @@
 """Every notebook runs from a fresh kernel with the ci profile, within its budget, its metrics within bounds."""
 
+import re
+
 import nbformat
 import pytest
 import yaml
 
 from utils import settings
-from utils.course import fingerprint, report, runner
+from utils.course import fingerprint, publish, report, runner
 from utils.measure import ledger
 
 GATES = yaml.safe_load((settings.ROOT / "tests" / "notebooks.yaml").read_text())
@@ -68,3 +70,26 @@ def test_notebooks_ask_for_the_stages_that_their_metadata_names():
         nb = nbformat.read(path, as_version=4)
         code = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "code")
         assert all(f'needs=("{stage}",' in code for stage in nb.metadata.rank_for_less.needs), path.stem
+
+
+def cells_of(html: str) -> list[list[str]]:
+    """The texts of a table's cells, line by line, the line that only names the index left out."""
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, re.S) for line in re.findall(r"<tr.*?</tr>", html, re.S)]
+    return [line for line in lines if line[0] != "row" and any(line)]
+
+
+def test_results_in_readme_are_the_ledger_that_the_last_notebook_shows():
+    page = publish.README.read_text(encoding="utf-8").split(publish.BEGIN)[1].split(publish.END)[0]
+    stated = [line.strip("| \n").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    nb = nbformat.read(runner.notebooks()[-1], as_version=4)
+    shown = [
+        o.data["text/html"] for cell in nb.cells for o in cell.get("outputs", []) if "text/html" in o.get("data", {})
+    ]
+    assert len(stated) > 4 and stated[2:] == cells_of(shown[-1])[1:]
+
+
+def test_every_field_of_the_ledger_is_measured_by_some_row(out):
+    rows = ledger.read(out / "ledger.jsonl")
+    unmeasured = {name for name in ledger.Row.model_fields if all(getattr(row, name) is None for row in rows)}
+    assert unmeasured == {"parent"}  # the first stage with a parent comes with notebook 03
+    assert {"fp32_gflops", "bf16_gflops", "int8_gops", "memory_gb_per_s"} <= rows[-1].machine.keys()

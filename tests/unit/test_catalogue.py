@@ -60,6 +60,27 @@ def test_bad_value_is_refused_by_place_and_name(folder, file, old, new, message)
         load(folder)
 
 
+EVENTS = "time,user_id,query_id,product_id,event,position\n2026-01-31,u1,q1,p2,click,1\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("q1", "q9", "query_id 'q9' is not in queries.csv"),
+        ("p2", "p9", "product_id 'p9' is not in products.csv"),
+        ("2026-01-31", "31.1.2026", "time '31.1.2026' is not a date or time"),
+        ("click,1", "click,0", "position '0' is not a whole number from 1 on"),
+        ("click,1", "click,first", "position 'first' is not a whole number from 1 on"),
+    ],
+)
+def test_bad_event_is_refused_by_place_and_a_good_one_is_kept(folder, old, new, message):
+    (folder / "events.csv").write_text(EVENTS)
+    assert load(folder).events[0]["event"] == "click"
+    change(folder, "events.csv", old, new)
+    with pytest.raises(catalogue.DataError, match=f"events.csv line 2: {message}"):
+        load(folder)
+
+
 def test_file_that_is_not_utf8_is_refused_with_its_line(folder):
     (folder / "products.csv").write_bytes(PRODUCTS.replace("Lamp", "Lämp").encode("latin-1"))
     with pytest.raises(catalogue.DataError, match="products.csv line 4: byte 0xe4 is not UTF-8"):

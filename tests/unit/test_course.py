@@ -33,6 +33,8 @@ def course(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(settings, "NOTEBOOKS", folder)
     monkeypatch.setattr(settings, "ARTIFACTS", tmp_path / "artifacts")
+    monkeypatch.setattr(publish, "README", tmp_path / "README.md")
+    publish.README.write_text(f"before {publish.BEGIN} old {publish.END} after")
     return SimpleNamespace(folder=folder, write=lambda name, nb: nbformat.write(nb, folder / f"{name}.ipynb"))
 
 
@@ -139,16 +141,37 @@ def test_a_notebook_whose_stage_was_deleted_is_run_again(course, monkeypatch):
     assert states() == {"01_one": "changed"}
 
 
+QUERIES = "query_id,query,split\nq1,red,train\nq2,blue,valid\nq3,tall,test\n"
+LABELS = "query_id,product_id,label\nq1,p1,1\nq2,p1,1\nq3,p1,1\n"
+
+
+def write_shop(folder, *, labels=LABELS):
+    folder.mkdir(exist_ok=True)
+    (folder / "queries.csv").write_text(QUERIES)
+    (folder / "products.csv").write_text("product_id,title\np1,Sofa\n")
+    (folder / "labels.csv").write_text(labels)
+
+
 def test_changed_data_in_a_folder_reruns_and_its_path_is_passed_absolute(course, executed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "labels.csv").write_text("1")
+    write_shop(tmp_path / "shop")
     course.write("01_one", notebook("a = 1"))
     runner.run(**RUN | {"dataset": "shop"}, echo=lambda text: None)
     assert executed == [("01_one", {"DATASET": str(tmp_path / "shop")})]
     assert states(dataset="shop") == {"01_one": "fresh"}
-    (tmp_path / "shop" / "labels.csv").write_text("2")
+    write_shop(tmp_path / "shop", labels=LABELS.replace("q1,p1,1", "q1,p1,2"))
     assert states(dataset="shop") == {"01_one": "changed"}
+
+
+def test_bad_data_is_refused_with_status_2_before_anything_is_executed_or_written(course, executed, tmp_path, capsys):
+    course.write("01_one", notebook("a = 1"))
+    write_shop(tmp_path / "shop", labels=LABELS.replace("q2", "q7"))
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["run", "--dataset", str(tmp_path / "shop")])
+    assert stop.value.code == 2 and executed == [] and not settings.ARTIFACTS.exists()
+    assert capsys.readouterr().err == (
+        "course: labels.csv line 3: query_id 'q7' is not in queries.csv; add it there or leave the line out\n"
+    )
 
 
 def test_a_parameter_that_the_notebook_lacks_is_refused(course, executed):
@@ -188,6 +211,29 @@ def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, 
     with pytest.raises(runner.RunFailed, match=re.escape(fault)):
         publish.publish(echo=lambda text: None)
     assert {path.name: path.read_bytes() for path in course.folder.iterdir()} == before
+
+
+def test_publishing_leaves_widgets_out(course, executed):
+    nb = notebook("b = 1")
+    shown = {publish.WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}
+    nb.cells[1].outputs = [
+        nbformat.v4.new_output("display_data", data=data) for data in (shown, {"text/plain": "kept"})
+    ]
+    course.write("01_one", nb)
+    publish.publish(echo=lambda text: None)
+    outputs = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
+    assert [output.data for output in outputs] == [{"text/plain": "kept"}]
+
+
+def test_results_stand_between_the_marks_of_the_page_and_replace_the_old_ones(rows):
+    page = f"a\n{publish.BEGIN}\nold\n{publish.END}\nz\n"
+    table = "|  | NDCG@10 |\n| --- | --- |\n| teacher | 0.812 |\n| random | – |\n"
+    machine = "Measured on this machine: processor zen4, 2 cores, 8 GiB of memory, no GPU, Linux."
+    found = publish.with_results(page, rows=rows)
+    assert found == f"a\n{publish.BEGIN}\n{table}\n{machine}\n{publish.END}\nz\n"
+    assert publish.with_results(found, rows=rows) == found
+    with pytest.raises(ValueError, match="the marks .* are missing"):
+        publish.with_results("no marks", rows=rows)
 
 
 # --- the fingerprint ---
@@ -273,7 +319,9 @@ def rows(monkeypatch):
     ]
     monkeypatch.setattr(ledger, "read", lambda path: made)
     monkeypatch.setattr(ledger, "latest", lambda rows: rows)
-    monkeypatch.setattr(ledger, "table", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}))
+    monkeypatch.setattr(
+        ledger, "table", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}, index=["teacher", "random"])
+    )
     for name in ("quality_against_latency", "size_and_work"):
         monkeypatch.setattr(plots, name, lambda rows, title: Figure(), raising=False)
     return made

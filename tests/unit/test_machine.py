@@ -2,6 +2,7 @@
 
 import json
 import socket
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -49,6 +50,12 @@ def test_hub_is_not_asked_when_offline_and_a_failure_is_only_a_no(monkeypatch):
     assert not machine.hub_reachable() and asked == []
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     assert not machine.hub_reachable() and len(asked) == 1 and asked[0] <= 3
+
+
+def test_vector_instructions_are_those_of_this_processor_and_not_of_its_family(monkeypatch):
+    info = SimpleNamespace(features={"avx2", "avx512_vnni", "sse"})
+    monkeypatch.setattr(machine.archspec.cpu.detect, "detected_info", lambda: info)
+    assert machine.describe()["vector_instructions"] == ["avx2", "avx512_vnni"]
 
 
 def test_description_is_json_and_holds_no_path_or_name_of_host():

@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from utils import settings
@@ -24,6 +26,20 @@ def test_scores_do_not_depend_on_order_or_batch_size(small_folder):
     again = open_small(small_folder, batch_size=3).score([PAIRS[i] for i in shuffled])
     np.testing.assert_allclose(again, scores[shuffled], atol=1e-5)
     assert scores.dtype == np.float32 and scores.shape == (len(PAIRS),) and len(set(scores)) > 10
+
+
+TEXTS = st.text(alphabet="ab é漢👟\u200f<&", max_size=60)
+
+
+@hypothesis.settings(max_examples=20, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+@hypothesis.given(
+    pairs=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12), batch_size=st.integers(1, 8), data=st.data()
+)
+def test_any_texts_in_any_order_and_batch_size_keep_their_scores(small_folder, pairs, batch_size, data):
+    scores = open_small(small_folder).score(pairs)
+    order = data.draw(st.permutations(range(len(pairs))))
+    again = open_small(small_folder, batch_size=batch_size).score([pairs[i] for i in order])
+    np.testing.assert_allclose(again, scores[list(order)], atol=1e-5)
 
 
 def test_no_pairs_give_no_scores(small_folder):

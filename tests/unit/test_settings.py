@@ -25,7 +25,7 @@ def test_run_folder_can_be_chosen(tmp_path):
 def test_libraries_see_their_telemetry_switched_off():
     """In a fresh process: the hub's client, OpenVINO and NNCF each say themselves that they send nothing."""
     code = """
-import utils.settings
+import utils
 import huggingface_hub.constants
 assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
 from openvino.tools.ovc import telemetry_utils
@@ -35,3 +35,9 @@ assert type(wrapper.telemetry).__name__ != "NNCFTelemetry", wrapper.telemetry
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_importing_the_training_says_nothing_on_standard_error():
+    command = [sys.executable, "-c", "from utils.rank import baselines, training"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

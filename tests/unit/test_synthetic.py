@@ -35,6 +35,17 @@ def test_unseen_types_and_words_stay_out_of_training():
     assert hits["train"] == hits["valid"] == 0
 
 
+def test_new_products_are_judged_for_no_train_query_and_for_test_queries():
+    tables = synthetic.tables()
+    splits = {row["query_id"]: row["split"] for row in tables["queries.csv"]}
+    judged = defaultdict(set)
+    for row in tables["labels.csv"]:
+        judged[splits[row["query_id"]]].add(row["product_id"])
+    new = {row["product_id"] for row in tables["products.csv"][:: synthetic.NEW_PRODUCTS]}
+    assert len(new) == 1_000 and not judged["train"] & new
+    assert len(judged["test"] & new) > 900
+
+
 def test_grade_follows_the_attributes():
     sofa, table = synthetic.types()["sofa"], synthetic.types()["coffee table"]
     intent = synthetic.Intent(sofa, {"colour": "blue"}, {"material": "leather"})

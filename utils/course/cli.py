@@ -103,6 +103,7 @@ def check(folder: Path) -> None:
     from utils.data import catalogue
 
     tables = catalogue.read_folder(folder)
+    catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))
     for file, rows in tables.items():
         typer.echo(f"{file}: {len(rows):,} lines")
     splits = Counter(row.get("split") or catalogue.split_by_hash(row["query"]) for row in tables["queries.csv"])

@@ -132,7 +132,8 @@ def begin(
 
 
 def quiet() -> None:
-    """Hide progress bars and remarks of libraries that a reader cannot act on."""
+    """Hide progress bars and remarks of libraries that a reader cannot act on, and show the texts of tables whole."""
+    pd.set_option("display.max_colwidth", None)
     datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

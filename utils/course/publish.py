@@ -1,24 +1,31 @@
-"""Putting the outputs of a default run into the repository's notebooks, without what only holds on one machine."""
+"""Putting the outputs of a default run into the repository: into its notebooks, without what only holds on one machine,
+and the ledger into README.md."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
 
 from utils import settings
 from utils.course import fingerprint as prints
-from utils.course import runner
+from utils.course import report, runner
+from utils.measure import ledger
+from utils.measure.ledger import Row
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+README = settings.ROOT / "README.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 DEFAULTS = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
 
 
 def publish(*, from_: str | None = None, only: str | None = None, echo: Callable[[str], object] = print) -> list[Path]:
-    """Run with the notebooks' own parameters and put the outputs into the masters, all of them or none.
+    """Run with the notebooks' own parameters, put the outputs into the masters and the ledger into README.md.
+
+    All of them or none.
 
     Raises:
         runner.RunFailed: a cell wrote to standard error, or an output holds a path of this machine.
@@ -28,16 +35,33 @@ def publish(*, from_: str | None = None, only: str | None = None, echo: Callable
     published = {
         path: _published(path, executed=folder / "notebooks" / path.name) for path in runner.notebooks(only, from_)
     }
+    readme = with_results(README.read_text(encoding="utf-8"), rows=ledger.latest(ledger.read(folder / "ledger.jsonl")))
     for path, nb in published.items():
-        partial = path.with_suffix(".partial")
-        nbformat.write(nb, partial)
-        os.replace(partial, path)
+        settings.write_whole(path, nbformat.writes(nb) + "\n")
         echo(f"{path.name}: published")
+    settings.write_whole(README, readme)
     return list(published)
 
 
+def with_results(page: str, *, rows: Sequence[Row]) -> str:
+    """The page with the ledger as a Markdown table between its two marks; ValueError when a mark is missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md: the marks {BEGIN} and {END} are missing; put them around the table of results")
+    frame = ledger.table(rows)
+    lines = [["", *frame.columns], ["---"] * (1 + len(frame.columns))]
+    lines += [[label, *cells] for label, *cells in frame.itertuples()]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    machines = "\n".join(dict.fromkeys(report.machine_words(row.machine) for row in rows))
+    return f"{before}{begin}\n{table}\n{machines}\n{end}{after}"
+
+
 def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
-    """The executed copy without papermill's metadata, timings and what else would differ on the next machine."""
+    """The executed copy without papermill's metadata, timings and what else would differ on the next machine.
+
+    Widgets are left out: they live only in a running notebook.
+    """
     master, nb = nbformat.read(path, as_version=4), nbformat.read(executed, as_version=4)
     if len(nb.cells) != len(master.cells):
         raise ValueError(f"{path.name}: its defaults are not those of the command line ({DEFAULTS}); set them so")
@@ -45,7 +69,9 @@ def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
         for output in cell.get("outputs", []):
             _check_output(output, place=f"{path.name} cell {index}")
             output.get("metadata", {}).pop("papermill", None)
-        own.update({key: cell[key] for key in ("outputs", "execution_count") if key in cell})
+        if cell.cell_type == "code":
+            kept = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            own.update(outputs=kept, execution_count=cell.execution_count)
     master.metadata[runner.STAMP] = dict(master.metadata.get(runner.STAMP, {})) | {"cells": prints.cells_hash(master)}
     return master
 

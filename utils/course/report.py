@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +48,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
             **_table(rows),
         )
     )
-    return _replace(folder / "report.html", text=page)
+    return settings.write_whole(folder / "report.html", page)
 
 
 def rerun_command(*, profile: str, dataset: str, seed: int, out: str = "") -> str:
@@ -108,10 +107,3 @@ def _png(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-def _replace(path: Path, *, text: str) -> Path:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-    return path

@@ -79,18 +79,24 @@ def run(
 ) -> Path:
     """Execute the notebooks that are not fresh, in order; returns the run's folder.
 
+    Data in a folder is checked before the first notebook is executed, so that bad input makes nothing.
+
     Raises:
-        ValueError: unknown notebook, profile, data folder or parameter.
+        ValueError: unknown notebook, profile or parameter, unusable data.
         RunFailed: a notebook stopped; what it had done is kept as *.failed.ipynb.
     """
     chosen = notebooks(only, from_)
     if not chosen:
         raise ValueError(f"{settings.NOTEBOOKS.name}/ holds no notebooks; they are named NN_title.ipynb")
+    unchecked = dataset != "synthetic"
     for job in _jobs(chosen, profile=profile, dataset=dataset, seed=seed, out=out):
         if _state(job) == "fresh":
             echo(f"{job.source.stem}: unchanged")
-        else:
-            echo(f"{job.source.stem}: {_execute(job):.0f} s")
+            continue
+        if unchecked:
+            _check_data(dataset, profile=profile)
+            unchecked = False
+        echo(f"{job.source.stem}: {_execute(job):.0f} s")
     return settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
 
 
@@ -120,6 +126,12 @@ def _jobs(paths: list[Path], *, profile: str, dataset: str, seed: int, out: str)
             passed=_differing(path, parameters=deciding | ({"OUT": str(folder)} if out else {})),
             fingerprint=prints.fingerprint(nb, parameters=deciding, upstream=upstream),
         )
+
+
+def _check_data(dataset: str, *, profile: str) -> None:
+    from utils.data import catalogue
+
+    catalogue.load(dataset, profile=settings.profile(profile))
 
 
 def _absolute(dataset: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from datasets import Dataset
 from IPython.display import HTML
 
+from utils.rank.evaluation import on_part
 from utils.rank.metrics import Interval, Quality, by_kind
 
 PAGE = (
@@ -66,3 +67,15 @@ def qualities(found: Mapping[str, Quality], *, against: Mapping[str, Interval] |
 def kinds(found: Mapping[str, Quality]) -> dict[str, dict[str, tuple[float, int]]]:
     """`metrics.by_kind` of each ranker, as `plots.quality_by_kind` wants it."""
     return {name: by_kind(quality) for name, quality in found.items()}
+
+
+def parts(
+    pairs: Dataset, scores: Mapping[str, np.ndarray], *, masks: Mapping[str, np.ndarray], top_gain: int
+) -> pd.DataFrame:
+    """NDCG@10 of each ranker on parts of the judged pairs; a mask (n_pairs,) is true for the pairs of its part."""
+    rows = []
+    for part, mask in masks.items():
+        found = {name: on_part(pairs, scoring, mask=mask, top_gain=top_gain) for name, scoring in scores.items()}
+        numbers = {name: f"{quality.ndcg10:.3f}" if quality else "–" for name, quality in found.items()}
+        rows.append({"part": part, "pairs": f"{int(mask.sum()):,}", **numbers})
+    return table(rows)

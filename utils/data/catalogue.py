@@ -12,6 +12,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,10 @@ def check(tables: dict[str, list[dict]]) -> None:
     for row in tables.get("events.csv", []):
         _known(row, query_ids, file="events.csv", column="query_id")
         _known(row, product_ids, file="events.csv", column="product_id")
+        if not _is_time(row["time"]):
+            _fail("events.csv", row, "time", "is not a date or time; write it as 2026-01-31 or 2026-01-31T12:00:00")
+        if not row["position"].isascii() or not row["position"].isdigit() or int(row["position"]) < 1:
+            _fail("events.csv", row, "position", "is not a whole number from 1 on; 1 is the top of the page")
 
 
 def label_scale(labels: Iterable[dict]) -> dict[str, int]:
@@ -167,6 +172,13 @@ def _numeric_scale(rows: list[dict], counts: Counter) -> dict[str, int]:
     if factor is None:
         raise DataError("labels.csv: labels have more than two decimals; round them")
     return {label: round(float(label) * factor) for label in counts}
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _is_number(text: str) -> bool:

@@ -17,6 +17,7 @@ SHOP_SEED = 20_260
 N_PRODUCTS = 5_000
 N_QUERIES = {"train": 2_000, "valid": 500, "test": 1_500}
 N_JUDGED = 20
+NEW_PRODUCTS = 5  # one product in so many is judged for no train query
 KINDS = {
     "head": 3, "attribute": 22, "tail": 16, "brand": 9, "natural": 15, "misspelled": 10, "synonym": 13, "negation": 8,
     "compatible": 4,
@@ -177,12 +178,12 @@ def grade(intent: Intent, product: Product) -> str:
 def make_queries(rng: random.Random, *, products: list[Product]) -> tuple[list[dict], list[dict]]:
     """Queries with unique texts over the three splits, in random order, and their judged products."""
     queries, labels, texts = [], [], set()
-    by_type = defaultdict(list)
-    for product in products:
-        by_type[product.type.name].append(product)
+    known = [product for number, product in enumerate(products) if number % NEW_PRODUCTS]
+    stock = {"train": _by_type(known), "valid": _by_type(products), "test": _by_type(products)}
     splits = [split for split, n in N_QUERIES.items() for _ in range(n)]
     rng.shuffle(splits)
     for number, split in enumerate(splits):
+        by_type = stock[split]
         while True:
             kind = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
             intent, text = make_query(rng, kind=kind, split=split, by_type=by_type)
@@ -194,6 +195,13 @@ def make_queries(rng: random.Random, *, products: list[Product]) -> tuple[list[d
         for product in judged_products(rng, intent, by_type=by_type):
             labels.append({"query_id": query_id, "product_id": product.product_id, "label": grade(intent, product)})
     return queries, labels
+
+
+def _by_type(products: list[Product]) -> dict[str, list[Product]]:
+    found = defaultdict(list)
+    for product in products:
+        found[product.type.name].append(product)
+    return found
 
 
 def make_query(rng: random.Random, *, kind: str, split: str, by_type: dict) -> tuple[Intent, str]:
@@ -275,7 +283,7 @@ def judged_products(rng: random.Random, intent: Intent, *, by_type: dict[str, li
     groups = defaultdict(list)
     for product in by_type[intent.type.name]:
         groups[grade(intent, product)].append(product)
-    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + _sample(rng, groups["Substitute"], 5)
+    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + _sample(rng, groups["Substitute"], 9)
     chosen += _sample(rng, groups["Irrelevant"], 4)
     for name in (name for name in intent.type.goes_with if name in by_type):
         chosen += _sample(rng, by_type[name], 1)

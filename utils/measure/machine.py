@@ -38,15 +38,15 @@ class Capability:
 
 def describe() -> dict:
     """Processor, cores, memory, instructions, compiler, GPU and system, as plain values; no name of host or user."""
-    host = archspec.cpu.host()
+    features = archspec.cpu.detect.detected_info().features  # the processor's own; `host()` gives its family's
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count()
     return {
-        "processor": host.name,
+        "processor": (archspec.cpu.brand_string() or "").strip() or archspec.cpu.host().name,
         "architecture": platform.machine(),
         "system": platform.system(),
         "cores": cores,
         "memory_bytes": _memory_bytes(),
-        "vector_instructions": [name for name in VECTOR_INSTRUCTIONS if name in host.features],
+        "vector_instructions": [name for name in VECTOR_INSTRUCTIONS if name in features],
         "cxx_compiler": any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl")),
         "gpu": _gpu(),
         "python": platform.python_version(),

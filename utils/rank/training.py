@@ -50,6 +50,8 @@ def fine_tune(
     Returns:
         The trainer's log: steps with their loss, evaluations with `eval_ndcg10`.
 
+    A progress bar shows where it is: HTML in a notebook, text on standard error elsewhere.
+
     Source: Nogueira, Cho, "Passage Re-ranking with BERT", 2019, https://arxiv.org/abs/1901.04085
     """
     lists_per_step = max(1, profile.batch_size // LIST_SIZE)
@@ -186,5 +188,6 @@ def _arguments(
         label_names=["labels"],
         report_to=["tensorboard", *(["wandb"] if os.environ.get("WANDB_PROJECT") else [])],
         dataloader_num_workers=0,
+        disable_tqdm=False,
         use_cpu=not torch.cuda.is_available(),
     )

@@ -1,0 +1,75 @@
+"""How hard the embedded shop is to rank, and that the same run gives the same figures: minutes each, so not in `make
+test`; `make contract` runs them. The generator was tuned on `valid`; here `test` says whether the contract holds.
+"""
+
+import pytest
+import torch
+
+from utils import settings
+from utils.course import runner
+from utils.data import catalogue
+from utils.measure import ledger
+from utils.rank import metrics, models, runtimes, training
+
+pytestmark = pytest.mark.slow
+LAPTOP = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
+
+
+@pytest.fixture(scope="session")
+def run_folder():
+    """The laptop run, made unless it is fresh."""
+    return runner.run(**LAPTOP)
+
+
+@pytest.fixture(scope="session")
+def rows(run_folder):
+    """Its latest rows by stage."""
+    return {row.stage: row for row in ledger.latest(ledger.read(run_folder / "ledger.jsonl"))}
+
+
+def test_bm25_is_neither_useless_nor_enough(rows):
+    print(f"\nBM25 {rows['bm25'].ndcg10:.4f} on {rows['bm25'].n_queries} queries")
+    assert rows["bm25"].n_queries == 1_500 and 0.45 <= rows["bm25"].ndcg10 <= 0.75
+
+
+def test_teacher_beats_the_best_baseline_by_a_tenth_and_is_not_perfect(rows):
+    best = max((rows[stage] for stage in ("bm25", "bi_encoder", "fused")), key=lambda row: row.ndcg10)
+    delta = best.ndcg10_delta
+    print(f"\nteacher {rows['teacher'].ndcg10:.4f}, {best.label} {best.ndcg10:.4f}: {delta}")
+    assert delta.mean <= -0.10 and delta.high < 0 and rows["teacher"].ndcg10 < 0.98
+
+
+def test_one_layer_of_the_teacher_trained_as_long_loses_three_hundredths(run_folder, tmp_path):
+    sizes = settings.profile("laptop")
+    shop = catalogue.load("synthetic", profile=sizes)
+    settings.seed_everything(0)
+    model, tokenizer = models.load(run_folder / "teacher")
+    models.keep_layers(model, layers=[0])
+    training.fine_tune(
+        model,
+        tokenizer=tokenizer,
+        train=shop.pairs["train"],
+        valid=shop.pairs["valid"],
+        profile=sizes,
+        seed=0,
+        log_folder=tmp_path,
+        top_gain=shop.top_gain,
+    )
+    pairs = shop.pairs["test"]
+    texts = list(zip(pairs["query"], pairs["product"], strict=True))
+    at = {"threads": torch.get_num_threads(), "max_tokens": sizes.max_tokens}
+    teacher = runtimes.open_ranker(run_folder / "teacher", runtime="onnxruntime", **at)
+    cut = runtimes.wrap_torch(model, tokenizer=tokenizer, **at)
+    judged = [metrics.judged(pairs, ranker.score(texts), top_gain=shop.top_gain) for ranker in (cut, teacher)]
+    loss = metrics.paired_bootstrap(*judged, n_resamples=sizes.n_bootstrap)
+    print(f"\none layer {judged[0].ndcg10:.4f}, teacher {judged[1].ndcg10:.4f}: {loss}")
+    assert loss.mean <= -0.03 and loss.high < 0
+
+
+def test_the_same_run_twice_gives_the_same_quality(tmp_path):
+    found = []
+    for name in ("first", "second"):
+        folder = runner.run(profile="ci", dataset="synthetic", seed=5, only="01", out=str(tmp_path / name))
+        found.append({row.stage: row.ndcg10 for row in ledger.read(folder / "ledger.jsonl")})
+    print(f"\n{found}")
+    assert len(found[0]) == 4 and found[0] == pytest.approx(found[1], abs=1e-6)
