@@ -124,14 +124,12 @@ def misspell(rng: random.Random, text: str) -> str:
 
 
 def judged_products(rng: random.Random, intent: Intent, *, by_type: dict[str, list[Product]]) -> list[Product]:
-    """20 products: some of each label; four substitutes miss the least, and irrelevant ones are alike in attributes."""
+    """20 products: some of each label, the irrelevant ones often alike in their attributes."""
     groups = defaultdict(list)
     for product in by_type[intent.type.name]:
         groups[grade(intent, product)].append(product)
     wanted = set(intent.wanted.items()) | set(intent.unwanted.items())
-    substitutes = _sample(rng, groups["Substitute"], len(groups["Substitute"]))
-    near = sorted(substitutes, key=lambda p: -len(wanted & p.values.items()))
-    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + near[:4] + _sample(rng, near[4:], 5)
+    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + _sample(rng, groups["Substitute"], 9)
     chosen += _sample(rng, groups["Irrelevant"], 4)
     for name in (name for name in intent.type.goes_with if name in by_type):
         chosen += _sample(rng, by_type[name], 1)

@@ -70,17 +70,19 @@ def product_row(rng: random.Random, product: Product) -> dict:
 
 
 def _description(rng: random.Random, product: Product, *, other: str) -> str:
-    """One sentence that does not describe the product itself: it mentions another type, value or purpose."""
-    attribute = rng.choice(product.type.attributes)
-    values = [value for value in words()[attribute] if value != product.values[attribute]]
-    elsewhere = rng.choice(words()[attribute][rng.choice(values)][0])
+    """One sentence that does not describe the product itself: it mentions values it does not have, perhaps a type."""
+    elsewhere = []
+    for attribute in rng.sample(product.type.attributes, 2):
+        values = [value for value in words()[attribute] if value != product.values[attribute]]
+        elsewhere.append(rng.choice(words()[attribute][rng.choice(values)][0]))
+    one, two = elsewhere
     return rng.choice(
         (
-            f"Goes well with our {other}",
-            f"Also available in {elsewhere}",
+            f"Goes well with our {one} {other}",
+            f"Also available in {one} and {two}",
             f"Not to be used as {other}",
-            f"Customers also buy the {elsewhere} {other}",
-            f"Replaces the older {elsewhere} version",
+            f"Customers also buy the {one} {other}",
+            f"Replaces the older {one} {two} version",
         )
     )
 
