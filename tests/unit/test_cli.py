@@ -26,6 +26,13 @@ def test_check_counts_what_is_there(capsys, folder):
     assert "labels.csv: 3 lines" in out and "train 1, valid 1, test 1" in out and "1 2, 0 1" in out
 
 
+def test_check_names_a_query_text_that_stands_in_two_splits(capsys, folder):
+    assert "in more than one split: 0\n" in run(capsys, "data", "check", str(folder))[1]
+    text = (folder / "queries.csv").read_text()
+    (folder / "queries.csv").write_text(text.replace("tall", " RED"))
+    assert "in more than one split: 1, such as 'red'" in run(capsys, "data", "check", str(folder))[1]
+
+
 def test_bad_input_ends_with_status_2_and_one_paragraph(capsys, folder):
     (folder / "labels.csv").write_text("query_id,product_id,label\nq1,p7,1\n")
     status, _, err = run(capsys, "data", "check", str(folder))

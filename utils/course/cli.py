@@ -106,8 +106,13 @@ def check(folder: Path) -> None:
     catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))
     for file, rows in tables.items():
         typer.echo(f"{file}: {len(rows):,} lines")
-    splits = Counter(row.get("split") or catalogue.split_by_hash(row["query"]) for row in tables["queries.csv"])
+    split_of = [
+        (row["query"], row.get("split") or catalogue.split_by_hash(row["query"])) for row in tables["queries.csv"]
+    ]
+    splits = Counter(split for _, split in split_of)
     typer.echo("queries by split: " + ", ".join(f"{split} {splits[split]:,}" for split in catalogue.SPLITS))
+    leaked = catalogue.shared_texts(split_of)
+    typer.echo(f"query texts in more than one split: {len(leaked):,}" + (f", such as '{leaked[0]}'" if leaked else ""))
     labels = Counter(row["label"] for row in tables["labels.csv"])
     typer.echo("labels: " + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()))
 

@@ -32,7 +32,7 @@ def search_page(
     order = np.asarray(pairs["gain"] if scores is None else scores)[rows]
     chosen = pairs.select(rows[np.argsort(-order, kind="stable")][:limit])
     products = "".join(_product(row) for row in chosen)
-    heading = f"🔍 {escape(chosen[0]['query'])}"
+    heading = f"Query: {escape(chosen[0]['query'])}"
     return HTML(PAGE.format(heading=heading, note=f"<div>{escape(note)}</div>" if note else "", products=products))
 
 
@@ -72,10 +72,14 @@ def kinds(found: Mapping[str, Quality]) -> dict[str, dict[str, tuple[float, int]
 def parts(
     pairs: Dataset, scores: Mapping[str, np.ndarray], *, masks: Mapping[str, np.ndarray], top_gain: int
 ) -> pd.DataFrame:
-    """NDCG@10 of each ranker on parts of the judged pairs; a mask (n_pairs,) is true for the pairs of its part."""
+    """NDCG@10 of each ranker on parts of the judged pairs; a mask (n_pairs,) is true for the pairs of its part.
+
+    `queries` counts those that have two different labels within the part.
+    """
     rows = []
     for part, mask in masks.items():
         found = {name: on_part(pairs, scoring, mask=mask, top_gain=top_gain) for name, scoring in scores.items()}
         numbers = {name: f"{quality.ndcg10:.3f}" if quality else "–" for name, quality in found.items()}
-        rows.append({"part": part, "pairs": f"{int(mask.sum()):,}", **numbers})
+        n_queries = max((quality.n_queries for quality in found.values() if quality), default=0)
+        rows.append({"part": part, "queries": f"{n_queries:,}", **numbers})
     return table(rows)

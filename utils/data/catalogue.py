@@ -224,8 +224,24 @@ def product_text(row: dict[str, str]) -> str:
 
 def split_by_hash(query: str) -> str:
     """A split for a query that has none: 60% train, 15% valid, 25% test by a hash of its normalised text."""
-    share = int(hashlib.sha256(" ".join(query.lower().split()).encode()).hexdigest()[:8], 16) / 16**8
+    share = int(hashlib.sha256(_normal(query).encode()).hexdigest()[:8], 16) / 16**8
     return "train" if share < 0.60 else "valid" if share < 0.75 else "test"
+
+
+def shared_texts(queries: Iterable[tuple[str, str]]) -> list[str]:
+    """Texts, in lower case, that stand in more than one split: a ranker is tested there on what it has learned.
+
+    Args:
+        queries: the text and the split of each query.
+    """
+    splits: dict[str, set[str]] = {}
+    for text, split in queries:
+        splits.setdefault(_normal(text), set()).add(split)
+    return [text for text, found in splits.items() if len(found) > 1]
+
+
+def _normal(query: str) -> str:
+    return " ".join(query.lower().split())
 
 
 def build(tables: dict[str, list[dict]], *, name: str, profile: settings.Profile) -> Catalogue:

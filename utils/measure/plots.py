@@ -46,15 +46,14 @@ def spread(values: Mapping[str, Sequence[float]], *, title: str) -> Figure:
 def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, title: str) -> Figure:
     """NDCG@10 by kind of query; `slices` maps a ranker's name to `metrics.by_kind`."""
     kinds = list(next(iter(slices.values())))
-    figure, axes = plt.subplots(figsize=(8.0, 1.8 + 0.42 * len(kinds)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.0, 2.0 + 0.42 * len(kinds)), layout="constrained")
     for number, (name, by_kind) in enumerate(slices.items()):
         values = [by_kind[kind][0] for kind in kinds]
         axes.plot(values, range(len(kinds)), MARKERS[number], color=COLOURS[number], label=name, markersize=7)
     counts = next(iter(slices.values()))
-    axes.set_yticks(range(len(kinds)), [f"{kind or 'all'} ({counts[kind][1]})" for kind in kinds])
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1.02), xlabel="judged NDCG@10", ylabel="kind of query (how many)")
-    axes.legend(loc="lower left", frameon=True)
+    axes.set_yticks(range(len(kinds)), [f"{kind or 'all'} ({counts[kind][1]:,})" for kind in kinds])
+    axes.set(xlim=(0, 1.02), ylim=(len(kinds) - 0.4, -0.6), xlabel="judged NDCG@10", ylabel="queries")
+    figure.legend(loc="outside lower center", ncols=len(slices), frameon=False)
     return _finish(figure, title=title)
 
 
@@ -83,7 +82,11 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     if not drawn:
         axes.text(0.5, 0.5, "no row has both a quality and a time yet", transform=axes.transAxes, ha="center")
         return _finish(figure, title=title)
+    times = [row.latency_ms.p50 for row in drawn]
     axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
+    axes.set_xlim(min(times) / 2, 2 * max(times))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("{x:,.0f}")
     axes.legend(frameon=True)
     return _finish(figure, title=title)
 

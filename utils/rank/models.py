@@ -26,7 +26,9 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def resolve(name: str = MINILM) -> str:
-    """Where to load a checkpoint from: a local folder; the hub's cache or the hub; for MiniLM the packaged copy.
+    """Where to load a checkpoint from: a local folder; for MiniLM the packaged copy; else the hub's cache or the hub.
+
+    The packaged weights are the hub's own file, checked by its hash, so nothing needs to be fetched for them.
 
     Raises:
         FileNotFoundError: the checkpoint is nowhere to be had.
