@@ -96,6 +96,7 @@ def seed_everything(seed: int) -> None:
     import numpy as np
     import torch
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or CUDA's matrix products may differ between runs
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -45,15 +45,15 @@ def wrap_torch(
 
 
 def torch_forward(model: PreTrainedModel, *, threads: int) -> Callable[[Batch], np.ndarray]:
-    """Logits (n_pairs,) of a batch, eager PyTorch, with that many threads while it runs."""
+    """Logits (n_pairs,) of a batch, eager PyTorch on the model's device, with that many threads while it runs."""
 
     def forward(batch: Batch) -> np.ndarray:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
             with torch.inference_mode():
-                tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
-                return model(**tensors).logits[:, 0].numpy()
+                tensors = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
+                return model(**tensors).logits[:, 0].float().cpu().numpy()
         finally:
             torch.set_num_threads(before)
 

@@ -43,6 +43,8 @@ def fine_tune(
 ) -> list[dict]:
     """Train `model` in place on at most `profile.n_train_pairs` pairs and keep its best state on `valid`.
 
+    On a CUDA device where there is one; the model comes back to the CPU.
+
     Args:
         train, valid: judged pairs, as in `Catalogue.pairs`; queries whose products are all alike teach nothing.
         log_folder: TensorBoard's curves go there; Weights & Biases is used when WANDB_PROJECT is set.
@@ -72,7 +74,7 @@ def fine_tune(
         )
         trainer.judge = partial(judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain)
         trainer.train()
-    model.eval()
+    model.to("cpu").eval()
     return trainer.state.log_history
 
 
@@ -109,7 +111,8 @@ def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> tor
     https://doi.org/10.1145/1273496.1273513
     """
     real = labels >= 0
-    scores = torch.full(labels.shape, -torch.inf).masked_scatter(real, outputs["logits"][:, 0].float())
+    logits = outputs["logits"][:, 0].float()
+    scores = logits.new_full(labels.shape, -torch.inf).masked_scatter(real, logits)
     gains = labels.clamp(min=0)
     wanted = gains / gains.sum(dim=1, keepdim=True)
     log_share = torch.log_softmax(scores, dim=1).masked_fill(~real, 0.0)
