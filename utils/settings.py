@@ -19,6 +19,8 @@ DATA = ROOT / "data"
 NOTEBOOKS = ROOT / "notebooks"
 ARTIFACTS = ROOT / "artifacts"
 
+N_CANDIDATES = 100  # products a ranker gets for one query, wherever nothing else is said
+
 TELEMETRY_OFF = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -37,7 +39,7 @@ class Profile:
         batch_size: pairs in a training step.
         n_evaluations: how often a training run looks at `valid`, the end included.
         n_stop_queries: valid queries used for early stopping.
-        n_end_to_end_queries, n_candidates: the end-to-end evaluation.
+        n_end_to_end_queries: queries of the end-to-end evaluation.
         n_latency_queries: queries timed per way of running a model.
         n_bootstrap: resamples of a paired bootstrap interval.
         max_tokens: a pair is cut to this many tokens.
@@ -52,16 +54,15 @@ class Profile:
     n_evaluations: int
     n_stop_queries: int
     n_end_to_end_queries: int
-    n_candidates: int
     n_latency_queries: int
     n_bootstrap: int
     max_tokens: int
 
 
 PROFILES = {
-    "ci": Profile("ci", 160, 40, 100, 1_600, 16, 1, 20, 20, 20, 4, 300, 64),
-    "laptop": Profile("laptop", 2_000, 500, 1_500, 16_000, 32, 3, 80, 100, 50, 20, 2_000, 96),
-    "gpu": Profile("gpu", None, None, None, 400_000, 64, 8, 400, 1_000, 100, 100, 5_000, 192),
+    "ci": Profile("ci", 160, 40, 100, 1_600, 16, 1, 20, 10, 4, 300, 64),
+    "laptop": Profile("laptop", 2_000, 500, 1_500, 16_000, 32, 3, 80, 100, 20, 2_000, 96),
+    "gpu": Profile("gpu", None, None, None, 400_000, 64, 8, 400, 1_000, 100, 5_000, 192),
 }
 
 

@@ -171,11 +171,19 @@ def test_rankers_take_turns_and_the_first_changes():
     assert timings["b"].as_row().p95 == 1000.0
 
 
-def test_throughput_finds_the_best_batch_size_and_leaves_it_set():
+def test_throughput_finds_the_best_batch_size_by_turns_and_leaves_it_set():
     clock = Clock()
-    ranker = FakeRanker(clock, "a", 2.0)
-    assert latency.throughput(ranker, pairs=[("q", "p")] * 8, batch_sizes=(1, 4), clock=clock) == (16.0, 4)
-    assert ranker.batch_size == 4
+    rankers = {"a": FakeRanker(clock, "a", 2.0), "b": FakeRanker(clock, "b", 1.0)}
+    pairs = [("q", "p")] * 8
+    found = latency.throughput(rankers, pairs=pairs, batch_sizes=(1, 4, 16), repeats=1, clock=clock)
+    assert found == {"a": (16.0, 4), "b": (32.0, 4)}
+    assert rankers["a"].batch_size == rankers["b"].batch_size == 4
+    assert "".join(clock.calls) == "ab" + "ab" + "ab"  # once to warm up, then for each size that the pairs can fill
+
+
+def test_throughput_of_fewer_pairs_than_a_batch_is_refused():
+    with pytest.raises(ValueError, match="2 pairs fill no batch of 8"):
+        latency.throughput({}, pairs=[("q", "p")] * 2)
 
 
 def test_roofline_is_a_slope_and_then_flat():

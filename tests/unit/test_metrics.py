@@ -77,6 +77,12 @@ def test_fusion_follows_two_rankings_that_agree_and_balances_two_that_do_not():
     assert fused[1] == pytest.approx(fused[0])
 
 
+def test_fusion_gives_products_with_the_same_score_the_same_rank_wherever_they_stand():
+    pairs = pairs_of([[1, 0, 0]])
+    fused = metrics.reciprocal_rank_fusion(pairs, np.array([0.0, 0.0, 1.0]))
+    assert fused[0] == fused[1] == pytest.approx(1 / 62.5) and fused[2] == pytest.approx(1 / 61)
+
+
 def test_end_to_end_counts_unjudged_products_as_nothing_and_misses_in_recall():
     pairs = pairs_of([[1, 0, 1]])
     quality, recall = metrics.end_to_end({"q0": ["x", "p00"]}, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 import ipywidgets as widgets
 import pandas as pd
@@ -10,6 +11,7 @@ from IPython.display import display
 from transformers import PretrainedConfig
 
 from utils.measure import cost
+from utils.settings import N_CANDIDATES
 
 Throughput = Mapping[str, tuple[float, int]]
 
@@ -24,17 +26,18 @@ def roofline_point(
 
 
 def table(throughput: Throughput, *, queries_per_day: float, threads: int, instance: str) -> pd.DataFrame:
-    """Dollars for each way of running a model, at 100 candidates a query."""
+    """Dollars, and whole instances, for each way of running a model, at 100 candidates a query and 60% use."""
     price = cost.price(instance)
     rows = []
     for name, (pairs_per_s, _) in throughput.items():
-        rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=100, threads=threads, vcpus=price.vcpus)
+        rate = cost.instance_queries_per_s(pairs_per_s, n_candidates=N_CANDIDATES, threads=threads, vcpus=price.vcpus)
         dollars = cost.usd_per_million_queries(price.usd_per_hour, queries_per_s=rate)
         rows.append(
             {
                 "ranker": name,
                 "queries/s of an instance": f"{rate:.2f}",
                 "$ a million queries": f"{dollars:,.2f}",
+                "instances": f"{ceil(queries_per_day / (86_400 * rate * cost.UTILISATION)):,}",
                 f"$ a month at {queries_per_day:,.0f} queries a day": f"{dollars * queries_per_day * 30 / 1e6:,.0f}",
             }
         )
@@ -42,9 +45,13 @@ def table(throughput: Throughput, *, queries_per_day: float, threads: int, insta
 
 
 def widget(throughput: Throughput, *, queries_per_day: float, threads: int) -> widgets.Widget:
-    """The same table with a slider for the traffic and a menu of instances; it moves only in a running notebook."""
+    """The same table with a slider for the traffic and a menu of instances; it moves only in a running notebook.
+
+    Instances with an accelerator are left out: what a CPU does says nothing of them.
+    """
+    cpu_only = [price.instance for price in cost.load_prices().values() if price.accelerator == "none"]
     traffic = widgets.FloatLogSlider(value=queries_per_day, min=3, max=9, step=0.25, description="queries/day")
-    instance = widgets.Dropdown(options=list(cost.load_prices()), description="instance")
+    instance = widgets.Dropdown(options=cpu_only, description="instance")
 
     def show(queries_per_day: float, instance: str) -> None:
         display(table(throughput, queries_per_day=queries_per_day, threads=threads, instance=instance))

@@ -11,7 +11,9 @@ from utils.measure.ledger import Delta, Row
 from utils.rank import metrics, models
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair
+from utils.settings import N_CANDIDATES
 
+ITSELF = "this is the teacher: there is no difference to itself"
 NOT_OURS = "a baseline, not a model folder of the course"
 SPEED = ("n_candidates", "batch_size", "latency_ms", "pairs_per_s", "instance", "usd_per_million_queries")
 QUALITY = ("split", "n_queries", "ndcg10", "mrr10", "ndcg10_delta", "ndcg10_end_to_end", "recall")
@@ -52,7 +54,13 @@ def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
 
 
 def speed_fields(
-    timing: Timing, *, pairs_per_s: float, batch_size: int, threads: int, instance: str, n_candidates: int = 100
+    timing: Timing,
+    *,
+    pairs_per_s: float,
+    batch_size: int,
+    threads: int,
+    instance: str,
+    n_candidates: int = N_CANDIDATES,
 ) -> dict:
     """Latency, throughput and the dollars that follow from it on an instance of the price table."""
     price = cost.price(instance)

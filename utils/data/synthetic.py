@@ -72,7 +72,7 @@ def product_row(rng: random.Random, product: Product) -> dict:
 def _description(rng: random.Random, product: Product, *, other: str) -> str:
     """One sentence that does not describe the product itself: it mentions values it does not have, perhaps a type."""
     elsewhere = []
-    for attribute in rng.sample(product.type.attributes, 2):
+    for attribute in rng.sample([a for a in product.type.attributes if a not in ("fits", "model")], 2):
         values = [value for value in words()[attribute] if value != product.values[attribute]]
         elsewhere.append(rng.choice(words()[attribute][rng.choice(values)][0]))
     one, two = elsewhere

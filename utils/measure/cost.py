@@ -35,12 +35,13 @@ class ParameterCounts:
 
 @dataclass(frozen=True)
 class Price:
-    """An instance's list price on demand, with where and when it was read."""
+    """An instance's list price on demand, with where and when it was read; `accelerator` is "none" or its name."""
 
     instance: str
     provider: str
     vcpus: int
     memory_gib: float
+    accelerator: str
     usd_per_hour: float
     region: str
     source: str

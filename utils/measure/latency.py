@@ -17,6 +17,7 @@ from utils.data import candidates
 from utils.data.catalogue import Catalogue
 from utils.measure.ledger import Latency
 from utils.rank.ranker import BatchedRanker, Pair, Ranker
+from utils.settings import N_CANDIDATES
 
 
 @dataclass(frozen=True)
@@ -81,29 +82,42 @@ def ratio(slow: Timing, fast: Timing) -> Ratio:
 
 
 def throughput(
-    ranker: BatchedRanker,
+    rankers: Mapping[str, BatchedRanker],
     *,
     pairs: Sequence[Pair],
     batch_sizes: Sequence[int] = (8, 16, 32, 64),
     repeats: int = 3,
     clock: Callable[[], float] = time.perf_counter,
-) -> tuple[float, int]:
-    """Pairs a second at the best batch size (the median of the repeats), and that size; the ranker keeps it."""
-    rates: dict[int, list[float]] = {size: [] for size in batch_sizes}
-    ranker.score(pairs[: max(batch_sizes)])
+) -> dict[str, tuple[float, int]]:
+    """Pairs a second of each ranker at its best batch size (the median of the repeats), and that size, which it keeps.
+
+    By turns, so that all see the same machine. Sizes above the number of pairs are left out.
+
+    Raises:
+        ValueError: fewer pairs than the smallest batch size.
+    """
+    sizes = [size for size in batch_sizes if size <= len(pairs)]
+    if not sizes:
+        raise ValueError(f"throughput: {len(pairs)} pairs fill no batch of {min(batch_sizes)}; give more pairs")
+    rates: dict[tuple[str, int], list[float]] = {(name, size): [] for name in rankers for size in sizes}
+    for ranker in rankers.values():
+        ranker.score(pairs[: max(sizes)])
     with _no_garbage_collection():
         for _ in range(repeats):
-            for size in batch_sizes:
-                ranker.batch_size = size
-                start = clock()
-                ranker.score(pairs)
-                rates[size].append(len(pairs) / (clock() - start))
-    best = max(rates, key=lambda size: np.median(rates[size]))
-    ranker.batch_size = best
-    return float(np.median(rates[best])), best
+            for size in sizes:
+                for name, ranker in rankers.items():
+                    ranker.batch_size = size
+                    start = clock()
+                    ranker.score(pairs)
+                    rates[name, size].append(len(pairs) / (clock() - start))
+    found = {}
+    for name, ranker in rankers.items():
+        ranker.batch_size = max(sizes, key=lambda size: np.median(rates[name, size]))
+        found[name] = (float(np.median(rates[name, ranker.batch_size])), ranker.batch_size)
+    return found
 
 
-def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = 100) -> list[list[Pair]]:
+def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = N_CANDIDATES) -> list[list[Pair]]:
     """Queries of `valid` as a server gets them: each with the texts of exactly `n_candidates` products.
 
     They are BM25's candidates; where it finds fewer, products in the shop's order fill the list, so that every query

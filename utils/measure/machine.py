@@ -29,7 +29,7 @@ BF16_FAST = {"avx512_bf16", "amx_bf16", "bf16"}
 
 @dataclass(frozen=True)
 class Capability:
-    """Whether the machine can do a thing, and what that means for a reader of the course."""
+    """Whether the machine can do a thing, and what that means here for a reader of the course."""
 
     name: str
     ok: bool
@@ -57,17 +57,17 @@ def can_do(machine: dict) -> list[Capability]:
     """What this machine can do of what the course shows."""
     vectors = set(machine["vector_instructions"])
     free_gb = shutil.disk_usage(settings.ROOT).free / 1e9
-    return [
-        Capability("int8 arithmetic", bool(vectors & INT8_FAST), "without it, int8 saves bytes but little time"),
-        Capability("bf16 arithmetic", bool(vectors & BF16_FAST), "without it, bf16 is slower than fp32"),
-        Capability("GPU", machine["gpu"] is not None, "without it, GPU notebooks show recorded rows"),
-        Capability("C++ compiler", machine["cxx_compiler"], "without it, torch.compile cannot run on the CPU"),
-        Capability(
-            "6 GB of memory", machine["memory_bytes"] >= 6e9, "with less, training may be stopped by the system"
-        ),
-        Capability("5 GB of free disk", free_gb >= 5, "with less, a run may stop half-way"),
-        Capability("Hugging Face hub", hub_reachable(), "without it, the packaged MiniLM is the only pretrained model"),
+    has_int8, has_bf16 = bool(vectors & INT8_FAST), bool(vectors & BF16_FAST)
+    checks = [
+        ("int8 arithmetic", has_int8, "int8 can save time and bytes", "int8 saves bytes but little time"),
+        ("bf16 arithmetic", has_bf16, "bf16 may be faster than fp32: measure", "bf16 is slower than fp32"),
+        ("GPU", machine["gpu"] is not None, "the GPU lessons run here", "the GPU lessons show figures from elsewhere"),
+        ("C++ compiler", machine["cxx_compiler"], "torch.compile works", "torch.compile cannot run on the CPU"),
+        ("6 GB of memory", machine["memory_bytes"] >= 6e9, "enough", "training may be stopped by the system"),
+        ("5 GB of free disk", free_gb >= 5, "enough", "a run may stop half-way"),
+        ("Hugging Face hub", hub_reachable(), "other checkpoints can be fetched", "MiniLM comes with the course"),
     ]
+    return [Capability(name, ok, yes if ok else no) for name, ok, yes, no in checks]
 
 
 def hub_reachable() -> bool:

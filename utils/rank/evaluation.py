@@ -16,8 +16,12 @@ from utils.rank.ranker import Ranker
 
 def end_to_end(
     catalogue: Catalogue, bm25: Bm25, ranker: Ranker, *, query_ids: Sequence[str], n_candidates: int
-) -> tuple[Quality, Quality, float]:
-    """BM25's candidates for test queries: quality in BM25's own order, in the ranker's, and recall of both."""
+) -> tuple[dict[str, Quality], float]:
+    """BM25's candidates for test queries: quality in BM25's order, the ranker's and the labels' own, and their recall.
+
+    The labels' order is the best that any ranker could do with these candidates. Recall is the share of the
+    best-labelled products of all these queries together that are among the candidates.
+    """
     pairs = catalogue.pairs["test"]
     texts = dict(zip(pairs["query_id"], pairs["query"], strict=True))
     found = dict(zip(query_ids, top(bm25, [texts[q] for q in query_ids], n_candidates=n_candidates), strict=True))
@@ -27,9 +31,12 @@ def end_to_end(
     scores = iter(ranker.score(asked))
     bm25_order = {q: [score for _, score in best] for q, best in found.items()}
     ranker_order = {q: [next(scores) for _ in ids] for q, ids in candidates.items()}
-    before, recall = metrics.end_to_end(candidates, bm25_order, pairs=pairs, top_gain=catalogue.top_gain)
-    after, _ = metrics.end_to_end(candidates, ranker_order, pairs=pairs, top_gain=catalogue.top_gain)
-    return before, after, recall
+    gains = dict(zip(zip(pairs["query_id"], pairs["product_id"], strict=True), pairs["gain"], strict=True))
+    best_order = {q: [gains.get((q, p), 0) for p in ids] for q, ids in candidates.items()}
+    orders, quality, recall = {"BM25": bm25_order, "ranker": ranker_order, "labels": best_order}, {}, 0.0
+    for name, order in orders.items():
+        quality[name], recall = metrics.end_to_end(candidates, order, pairs=pairs, top_gain=catalogue.top_gain)
+    return quality, recall
 
 
 def on_part(pairs: Dataset, scores: np.ndarray, *, mask: np.ndarray, top_gain: int) -> Quality | None:

@@ -13,6 +13,7 @@ import ir_measures
 import numpy as np
 from datasets import Dataset
 from ir_measures import RR, nDCG
+from scipy.stats import rankdata
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Interval:
 
 
 def judged(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
-    """Quality of `scores` (n_pairs,) on the judged pairs. MRR counts a product with the gain `top_gain` as relevant.
+    """Quality of `scores` (n_pairs,) on the judged pairs, gains taken as they are (not as 2^gain - 1).
+
+    MRR counts a product with the gain `top_gain` as relevant; a query without one gets 0.
 
     Raises:
         ValueError: lengths differ, a score is not finite, or no query has two different labels.
@@ -122,6 +125,8 @@ def by_kind(quality: Quality) -> dict[str, tuple[float, int]]:
 def reciprocal_rank_fusion(pairs: Dataset, *scores: np.ndarray, k: int = 60) -> np.ndarray:
     """Fuse several scorings of the same pairs: (n_pairs,), the sum of 1 / (k + rank within the query).
 
+    Products with the same score share their mean rank, so that the order of the file says nothing.
+
     Source: Cormack, Clarke, Büttcher, "Reciprocal rank fusion", SIGIR 2009, https://doi.org/10.1145/1571941.1572114
     """
     rows: dict[str, list[int]] = defaultdict(list)
@@ -130,6 +135,5 @@ def reciprocal_rank_fusion(pairs: Dataset, *scores: np.ndarray, k: int = 60) -> 
     fused = np.zeros(len(pairs))
     for scoring in scores:
         for indices in rows.values():
-            order = np.argsort(-np.asarray(scoring)[indices], kind="stable")
-            fused[np.array(indices)[order]] += 1.0 / (k + 1 + np.arange(len(indices)))
+            fused[indices] += 1.0 / (k + rankdata(-np.asarray(scoring)[indices]))
     return fused
