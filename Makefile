@@ -39,7 +39,7 @@ test: $(VENV)/installed-dev  ## check the code's style, then pass all tests but 
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -m "not slow"
 
-contract: $(VENV)/installed-dev  ## show how hard the embedded shop is, and that a run repeats itself (15 minutes)
+contract: $(VENV)/installed-dev  ## show how hard the embedded shop is, and that a run repeats itself (minutes)
 	$(BIN)/python -m pytest -m slow -s
 
 lint: $(VENV)/installed-dev  ## check the code's style

@@ -1,0 +1,77 @@
+"""BM25's scores and candidates, a ranker's end-to-end quality on them, and quality on a part of the pairs."""
+
+import numpy as np
+import pytest
+
+from utils import settings
+from utils.data import candidates, catalogue
+from utils.rank import baselines, evaluation
+
+PRODUCTS = ("red velvet sofa", "blue sofa", "desk lamp", "red kettle")
+QUERIES = (("q0", "red sofa", "test"), ("q1", "zzz", "test"), ("q2", "lamp", "train"), ("q3", "kettle", "valid"))
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """Four products, all judged for all queries; the exact one of q0 is the red sofa, of q1 the lamp."""
+    exact = {"q0": 0, "q1": 2, "q2": 2, "q3": 3}
+    tables = {
+        "queries.csv": [{"query_id": q, "query": text, "split": split} for q, text, split in QUERIES],
+        "products.csv": [{"product_id": f"p{i}", "title": title} for i, title in enumerate(PRODUCTS)],
+        "labels.csv": [
+            {"query_id": q, "product_id": f"p{i}", "label": "1" if exact[q] == i else "0"}
+            for q, _, _ in QUERIES
+            for i in range(len(PRODUCTS))
+            if (q, i) != ("q0", 3)
+        ],
+    }
+    return catalogue.build(tables, name="tiny", profile=settings.profile("gpu"))
+
+
+@pytest.fixture(scope="module")
+def bm25(shop):
+    return candidates.build(shop)
+
+
+def test_scores_count_shared_words_and_rare_ones_more(shop, bm25):
+    scores = candidates.score_judged(bm25, shop.pairs["test"])
+    both, common, none = scores[:3]
+    assert both > common > none == 0
+    assert not scores[3:].any()  # no product has the word of the second query
+
+
+def test_candidates_come_best_first_and_hold_only_products_with_a_word_of_the_query(bm25):
+    found, nothing = candidates.top(bm25, ["red sofa", "zzz"], n_candidates=10)
+    assert [product_id for product_id, _ in found][0] == "p0" and {p for p, _ in found} == {"p0", "p1", "p3"}
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    assert nothing == []
+    assert len(candidates.top(bm25, ["red sofa"], n_candidates=2)[0]) == 2
+
+
+class Backwards:
+    """Scores products by how late they stand among the pairs."""
+
+    def score(self, pairs):
+        return np.arange(len(pairs), dtype=np.float32)
+
+
+def test_end_to_end_adds_nothing_to_the_candidates_and_the_labels_give_the_best_order(shop, bm25):
+    quality, recall = evaluation.end_to_end(shop, bm25, Backwards(), query_ids=["q0", "q1"], n_candidates=3)
+    assert recall == 0.5  # nothing is found for q1, whose exact product is not added
+    by_query = {order: found.ndcg10_by_query for order, found in quality.items()}
+    assert by_query["BM25"]["q0"] == by_query["labels"]["q0"] == 1.0 > by_query["ranker"]["q0"]
+    assert by_query["labels"]["q1"] == 0.0
+
+
+def test_quality_on_a_part_ranks_only_that_part_and_is_none_where_labels_are_alike(shop):
+    pairs = shop.pairs["test"]
+    wrong = np.array([0.0, 1.0, 2.0] + [0.0] * 4)
+    whole = evaluation.on_part(pairs, wrong, mask=np.array([True] * 3 + [False] * 4), top_gain=1)
+    part = evaluation.on_part(pairs, wrong, mask=np.array([True, True, False] + [False] * 4), top_gain=1)
+    assert (whole.mrr10, part.mrr10) == (pytest.approx(1 / 3), pytest.approx(1 / 2))
+    assert evaluation.on_part(pairs, wrong, mask=np.array([False, True, True] + [False] * 4), top_gain=1) is None
+
+
+def test_bi_encoder_puts_the_text_with_the_meaning_first(shop):
+    scores = baselines.bi_encoder_scores(baselines.open_bi_encoder(), shop.pairs["test"])
+    assert scores.dtype == np.float32 and scores[:3].argmax() == 0 and scores[:3].min() == scores[2]
