@@ -317,8 +317,7 @@ def rows(monkeypatch):
         SimpleNamespace(label="teacher <b>", why_null={}, **base),
         SimpleNamespace(label="random", why_null={"ndcg10": "random weights", "mrr10": "random weights"}, **base),
     ]
-    monkeypatch.setattr(ledger, "read", lambda path: made)
-    monkeypatch.setattr(ledger, "latest", lambda rows: rows)
+    monkeypatch.setattr(ledger, "current", lambda path: made)
     monkeypatch.setattr(
         ledger, "table", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}, index=["teacher", "random"])
     )

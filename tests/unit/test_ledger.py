@@ -103,6 +103,15 @@ def test_null_with_its_reason_is_kept_and_shown_as_a_dash(tmp_path):
     assert list(table["NDCG@10"]) == ["–", "0.500"]
 
 
+def test_rows_of_data_that_has_changed_since_are_history(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    assert ledger.current(path) == []
+    rows = [make_row(dataset_hash="old"), make_row(dataset_hash="new"), make_row(dataset_hash="new", ndcg10=0.5)]
+    for row in rows:
+        ledger.append(path, row)
+    assert ledger.current(path) == [rows[2]] and len(ledger.read(path)) == 3
+
+
 def test_latest_keeps_threads_and_data_sets_apart():
     rows = [make_row(threads=1), make_row(threads=2), make_row(dataset_hash="y"), make_row(threads=1, ndcg10=0.25)]
     assert ledger.latest(rows) == [rows[3], rows[1], rows[2]]

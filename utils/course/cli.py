@@ -71,7 +71,7 @@ def ledger(
     from utils.measure import ledger as book
 
     folder = _folder(profile=profile, dataset=dataset, seed=seed, out=out)
-    rows = book.latest(book.read(folder / "ledger.jsonl"))
+    rows = book.current(folder / "ledger.jsonl")
     if not rows:
         raise ValueError(f"{folder.name}: no ledger yet; run the notebooks first: course run")
     for row in rows if json else []:

@@ -41,8 +41,9 @@ class Lesson:
         return self.folder / name
 
     def rows(self) -> list[Row]:
-        """The latest row of everything measured so far."""
-        return ledger.latest(ledger.read(self.folder / "ledger.jsonl"))
+        """The latest row of everything measured so far on this data."""
+        rows = ledger.read(self.folder / "ledger.jsonl")
+        return ledger.latest([row for row in rows if row.dataset_hash == self.catalogue.hash])
 
     def row_of(self, stage: str, *, runtime: str) -> Row:
         """The latest row of a stage in a runtime; ValueError when there is none."""

@@ -35,7 +35,7 @@ def publish(*, from_: str | None = None, only: str | None = None, echo: Callable
     published = {
         path: _published(path, executed=folder / "notebooks" / path.name) for path in runner.notebooks(only, from_)
     }
-    readme = with_results(README.read_text(encoding="utf-8"), rows=ledger.latest(ledger.read(folder / "ledger.jsonl")))
+    readme = with_results(README.read_text(encoding="utf-8"), rows=ledger.current(folder / "ledger.jsonl"))
     for path, nb in published.items():
         settings.write_whole(path, nbformat.writes(nb) + "\n")
         echo(f"{path.name}: published")

@@ -32,7 +32,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
     command = rerun_command(profile=profile, dataset=dataset, seed=seed, out=out)
     if not folder.is_dir():
         raise ValueError(f"{folder.name}: nothing has run there yet; start with: {command}")
-    rows = ledger.latest(ledger.read(folder / "ledger.jsonl"))
+    rows = ledger.current(folder / "ledger.jsonl")
     name = "the embedded shop" if dataset == "synthetic" else f"the data set '{settings.dataset_name(dataset)}'"
     loader = PackageLoader("utils.course", package_path="")
     page = (

@@ -148,6 +148,12 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     return list(last.values())
 
 
+def current(path: Path) -> list[Row]:
+    """The latest rows of the data that was measured last; rows of data that has changed since are history."""
+    rows = read(path)
+    return latest([row for row in rows if row.dataset_hash == rows[-1].dataset_hash])
+
+
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows as a reader wants them: quality, size, work, time and money.
 
