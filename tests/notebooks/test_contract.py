@@ -24,7 +24,7 @@ def run_folder():
 @pytest.fixture(scope="session")
 def rows(run_folder):
     """Its latest rows by stage."""
-    return {row.stage: row for row in ledger.latest(ledger.read(run_folder / "ledger.jsonl"))}
+    return {row.stage: row for row in ledger.current(run_folder / "ledger.jsonl")}
 
 
 def test_bm25_is_neither_useless_nor_enough(rows):
