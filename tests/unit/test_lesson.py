@@ -29,6 +29,20 @@ def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path
     assert len(started.pairs("test")) == 20 * started.profile.n_test_queries
 
 
+def test_model_card_names_the_notebook_that_made_the_stage_and_the_row_it_shows(tmp_path):
+    started = begin(tmp_path)
+    stage = tmp_path / "bm25"
+    stage.mkdir()
+    (stage / "stage.json").write_text('{"stage": "bm25", "notebook": "00_earlier"}')
+    fields = rows.baseline_fields("bm25", label="BM25", runtime="bm25s")
+    reasons = fields.pop("why_null") | dict.fromkeys(rows.QUALITY, "not judged in this test")
+    started.add_row(**fields, why_null=reasons)
+    started.finish(recap=[])
+    card = (stage / "model_card.md").read_text()
+    assert "made by notebook `00_earlier`" in card and "row 'BM25', written by notebook `00_test`" in card
+    assert "| ndcg10 | not judged in this test |" in card
+
+
 def test_row_without_reasons_for_its_gaps_is_refused(tmp_path):
     started = begin(tmp_path)
     with pytest.raises(ValueError, match="null without a reason"):

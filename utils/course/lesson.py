@@ -94,8 +94,10 @@ class Lesson:
         """Write the rows of this notebook to the ledger, print the recap, and give the whole ledger as a table."""
         for row in self.pending:
             ledger.append(self.folder / "ledger.jsonl", row)
-            if (self.stage(row.stage) / "config.json").exists():
-                (self.stage(row.stage) / "model_card.md").write_text(model_card(row))
+            stage = self.stage(row.stage) / "stage.json"
+            if stage.exists():
+                made_by = json.loads(stage.read_text())["notebook"]
+                settings.write_whole(stage.with_name("model_card.md"), model_card(row, made_by=made_by))
         self.pending.clear()
         print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
         return ledger.table(self.rows())
@@ -140,11 +142,12 @@ def quiet() -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def model_card(row: Row) -> str:
-    """What a model folder says of itself, from its ledger row."""
-    lines = [f"# {row.label}", "", f"Stage `{row.stage}` of Rank for Less, made by notebook `{row.notebook}`.", ""]
+def model_card(row: Row, *, made_by: str) -> str:
+    """What a model folder says of itself, from its latest ledger row and the notebook that made it."""
+    lines = [f"# {row.stage}", "", f"A stage of Rank for Less, made by notebook `{made_by}`.", ""]
     lines += [
         "A cross-encoder: it reads a query and a product text together and gives one score, higher is better.",
+        f"The figures are those of the ledger row '{row.label}', written by notebook `{row.notebook}`.",
         "",
     ]
     shown = row.model_dump(exclude={"machine", "versions", "why_null", "label", "stage", "notebook"})
