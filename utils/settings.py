@@ -6,6 +6,7 @@ Nothing here imports a heavy library at module level.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import random
@@ -82,6 +83,12 @@ def dataset_name(dataset: str) -> str:
 def run_folder(*, dataset: str, profile_name: str, seed: int, out: str | Path = "") -> Path:
     """Where a run keeps all it makes: `out`, or artifacts/<dataset>-<profile>-<seed>."""
     return Path(out).resolve() if str(out) else ARTIFACTS / f"{dataset_name(dataset)}-{profile_name}-{seed}"
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, text: str) -> Path:

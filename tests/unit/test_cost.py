@@ -80,7 +80,7 @@ def test_dollars_without_a_rate_are_refused(rate):
 
 def test_every_price_has_a_positive_rate_a_source_and_a_date():
     prices = cost.load_prices()
-    assert cost.DEFAULT_INSTANCE in prices
+    assert any(row.accelerator == "none" for row in prices.values())
     for row in prices.values():
         assert row.usd_per_hour > 0 and row.vcpus > 0 and row.memory_gib > 0
         assert row.source.startswith("https://") and len(row.date) >= 7

@@ -85,6 +85,7 @@ def test_fusion_gives_products_with_the_same_score_the_same_rank_wherever_they_s
 
 def test_end_to_end_counts_unjudged_products_as_nothing_and_misses_in_recall():
     pairs = pairs_of([[1, 0, 1]])
-    quality, recall = metrics.end_to_end({"q0": ["x", "p00"]}, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
-    assert recall == 0.5
+    found = {"q0": ["x", "p00"]}
+    quality = metrics.end_to_end(found, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
+    assert metrics.recall(found, pairs=pairs, top_gain=1) == 0.5
     assert quality.ndcg10 == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)), abs=1e-4)

@@ -103,7 +103,7 @@ def check(folder: Path) -> None:
     from utils.data import catalogue
 
     tables = catalogue.read_folder(folder)
-    catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))
+    catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))  # raises when a split has no label
     for file, rows in tables.items():
         typer.echo(f"{file}: {len(rows):,} lines")
     split_of = [

@@ -27,8 +27,8 @@ def fingerprint(nb: NotebookNode, *, parameters: Mapping[str, object], upstream:
     parts = {
         "cells": cells_hash(nb),
         "parameters": dict(parameters),
-        "modules": {str(path.relative_to(PACKAGE)): file_hash(path) for path in modules(nb)},
-        "requirements": file_hash(lock) if lock.exists() else "",
+        "modules": {str(path.relative_to(PACKAGE)): settings.sha256(path) for path in modules(nb)},
+        "requirements": settings.sha256(lock) if lock.exists() else "",
         "upstream": dict(upstream),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -39,15 +39,9 @@ def cells_hash(nb: NotebookNode) -> str:
     return hashlib.sha256(json.dumps(_sources(nb)).encode()).hexdigest()
 
 
-def file_hash(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def stage_hashes(run_folder: Path) -> dict[str, str]:
     """The hash of every finished stage's stage.json, by the stage's name."""
-    return {path.parent.name: file_hash(path) for path in sorted(run_folder.glob("*/stage.json"))}
+    return {path.parent.name: settings.sha256(path) for path in sorted(run_folder.glob("*/stage.json"))}
 
 
 def data_hashes(dataset: str) -> dict[str, str]:
@@ -61,7 +55,7 @@ def data_hashes(dataset: str) -> dict[str, str]:
     folder = Path(dataset).expanduser()
     if not folder.is_dir():
         raise ValueError(f"{dataset}: no such folder; give 'synthetic' or a folder with {', '.join(DATA_FILES[:3])}")
-    return {f"data {name}": file_hash(folder / name) for name in DATA_FILES if (folder / name).is_file()}
+    return {f"data {name}": settings.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}
 
 
 def modules(nb: NotebookNode) -> set[Path]:

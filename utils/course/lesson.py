@@ -42,8 +42,7 @@ class Lesson:
 
     def rows(self) -> list[Row]:
         """The latest row of everything measured so far on this data."""
-        rows = ledger.read(self.folder / "ledger.jsonl")
-        return ledger.latest([row for row in rows if row.dataset_hash == self.catalogue.hash])
+        return ledger.current(self.folder / "ledger.jsonl", dataset_hash=self.catalogue.hash)
 
     def row_of(self, stage: str, *, runtime: str) -> Row:
         """The latest row of a stage in a runtime; ValueError when there is none."""

@@ -20,7 +20,6 @@ from transformers.modeling_utils import no_init_weights
 from utils import settings
 
 UTILISATION = 0.6
-DEFAULT_INSTANCE = "m7g.large"
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def load_prices(path: Path = settings.DATA / "prices.csv") -> dict[str, Price]:
     return {row["instance"]: Price(**row) for row in rows}
 
 
-def price(instance: str = DEFAULT_INSTANCE) -> Price:
+def price(instance: str) -> Price:
     """The price of an instance; ValueError naming those there are."""
     prices = load_prices()
     if instance not in prices:

@@ -148,10 +148,10 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     return list(last.values())
 
 
-def current(path: Path) -> list[Row]:
-    """The latest rows of the data that was measured last; rows of data that has changed since are history."""
+def current(path: Path, *, dataset_hash: str | None = None) -> list[Row]:
+    """The latest rows of that data, or of the data measured last; rows of data that has changed since are history."""
     rows = read(path)
-    return latest([row for row in rows if row.dataset_hash == rows[-1].dataset_hash])
+    return latest([row for row in rows if row.dataset_hash == (dataset_hash or rows[-1].dataset_hash)])
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:

