@@ -1,8 +1,10 @@
 """The command line: what it prints, and its exit status."""
 
 import pytest
+from made import LABELS, notebook, write_shop
 
-from utils.course import cli
+from utils import settings
+from utils.course import cli, runner
 
 
 def run(capsys, *arguments):
@@ -52,3 +54,44 @@ def test_ledger_without_rows_says_what_to_do(capsys, tmp_path):
 
 def test_unknown_command_ends_with_status_2(capsys):
     assert run(capsys, "dance")[0] == 2
+
+
+def test_bad_data_is_refused_with_status_2_before_anything_is_executed_or_written(course, executed, tmp_path, capsys):
+    course.write("01_one", notebook("a = 1"))
+    write_shop(tmp_path / "shop", labels=LABELS.replace("q2", "q7"))
+    assert run(capsys, "run", "--dataset", str(tmp_path / "shop")) == (
+        2,
+        "",
+        "course: labels.csv line 3: query_id 'q7' is not in queries.csv; add it there or leave the line out\n",
+    )
+    assert executed == [] and not settings.ARTIFACTS.exists()
+
+
+def test_the_command_run_ends_with_the_reports_path(course, executed, capsys):
+    course.write("01_one", notebook("a = 1"))
+    status, out, _ = run(capsys, "run", "-p", "ci", "--only", "1")
+    page = settings.ARTIFACTS / "synthetic-ci-0" / "report.html"
+    assert status == 0 and out.splitlines()[-1] == str(page) and page.exists()
+    assert executed == [("01_one", {"PROFILE": "ci"})]
+    assert run(capsys, "status", "-p", "ci")[1].split()[:2] == ["01_one", "fresh"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("run", "--only", "9"), ("run", "--profile", "huge"), ("run", "--dataset", "nowhere"), ("report",), ("run", "-x")],
+)
+def test_a_wrong_call_exits_with_2_and_one_paragraph(course, executed, capsys, arguments):
+    course.write("01_one", notebook("a = 1"))
+    status, out, err = run(capsys, *arguments)
+    assert (status, out, executed) == (2, "", []) and err and "Traceback" not in err
+
+
+def test_a_failed_run_exits_with_1_and_shows_its_traceback_only_with_debug(course, capsys, monkeypatch):
+    def fail(job):
+        raise runner.RunFailed("01_one.ipynb cell 1:\n\nKeyError: 'x'")
+
+    course.write("01_one", notebook("a = 1"))
+    monkeypatch.setattr(runner, "_papermill", fail)
+    assert run(capsys, "run") == (1, "", "course: 01_one.ipynb cell 1: KeyError: 'x'\n")
+    with pytest.raises(runner.RunFailed):
+        cli.main(["--debug", "run"])

@@ -1,0 +1,64 @@
+"""Publishing: outputs reach the masters and the ledger README.md, clean, and all of them or none."""
+
+import re
+
+import nbformat
+import pytest
+from made import RUN, notebook
+
+from utils import settings
+from utils.course import fingerprint, publish, runner
+
+
+def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):
+    course.write("01_good", notebook("print(SEED + 1)"))
+    path = course.folder / "01_good.ipynb"
+    before = nbformat.read(path, as_version=4)
+    assert publish.publish(echo=lambda text: None) == [path]
+    after = nbformat.read(path, as_version=4)
+    assert [cell.source for cell in after.cells] == [cell.source for cell in before.cells]
+    assert after.cells[1].outputs[0].text == "1\n" and after.cells[1].execution_count == 2
+    assert after.cells[1].metadata == {} and "papermill" not in path.read_text()
+    assert after.metadata.rank_for_less == {"needs": [], "cells": fingerprint.cells_hash(after)}
+    assert "artifacts" not in path.read_text() and runner.status(**RUN)[0].state == "fresh"
+
+
+@pytest.mark.parametrize(
+    ("stream", "text", "fault"),
+    [
+        ("stderr", "a warning", "01_one.ipynb cell 1: standard error: a warning"),
+        ("stdout", f"saved in {settings.ROOT}/artifacts/x", "01_one.ipynb cell 1: an output holds a path"),
+    ],
+)
+def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, executed, stream, text, fault):
+    course.write("00_fine", notebook("a = 1"))
+    nb = notebook("b = 1")
+    nb.cells[1].outputs = [nbformat.v4.new_output("stream", name=stream, text=text)]
+    course.write("01_one", nb)
+    before = {path.name: path.read_bytes() for path in course.folder.iterdir()}
+    with pytest.raises(runner.RunFailed, match=re.escape(fault)):
+        publish.publish(echo=lambda text: None)
+    assert {path.name: path.read_bytes() for path in course.folder.iterdir()} == before
+
+
+def test_publishing_leaves_widgets_out(course, executed):
+    nb = notebook("b = 1")
+    shown = {publish.WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}
+    nb.cells[1].outputs = [
+        nbformat.v4.new_output("display_data", data=data) for data in (shown, {"text/plain": "kept"})
+    ]
+    course.write("01_one", nb)
+    publish.publish(echo=lambda text: None)
+    outputs = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
+    assert [output.data for output in outputs] == [{"text/plain": "kept"}]
+
+
+def test_results_stand_between_the_marks_of_the_page_and_replace_the_old_ones(rows):
+    page = f"a\n{publish.BEGIN}\nold\n{publish.END}\nz\n"
+    table = "|  | NDCG@10 |\n| --- | --- |\n| teacher | 0.812 |\n| random | – |\n"
+    machine = "Measured on this machine: processor zen4, 2 cores, 8 GiB of memory, no GPU, Linux."
+    found = publish.with_results(page, rows=rows)
+    assert found == f"a\n{publish.BEGIN}\n{table}\n{machine}\n{publish.END}\nz\n"
+    assert publish.with_results(found, rows=rows) == found
+    with pytest.raises(ValueError, match="the marks .* are missing"):
+        publish.with_results("no marks", rows=rows)
