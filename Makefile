@@ -47,11 +47,12 @@ lint: $(VENV)/installed-dev  ## check the code's style
 	$(BIN)/ruff format --check .
 
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
-  --no-emit-index-url --no-emit-find-links --no-header
+  --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
-lock: $(VENV)/installed-dev  ## requirements.in -> requirements.txt, requirements-dev.in -> requirements-dev.txt
-	$(UV_LOCK) requirements.in > requirements.partial
-	$(UV_LOCK) --constraints requirements.partial requirements-dev.in > requirements-dev.txt
+lock: $(VENV)/installed-dev  ## write the two locks; what is locked stays, unless UPGRADE=1
+	grep -v '^-e' requirements.txt > requirements.partial
+	$(UV_LOCK) requirements.in --output-file requirements.partial > /dev/null
+	$(UV_LOCK) --constraints requirements.partial requirements-dev.in --output-file requirements-dev.txt > /dev/null
 	echo "-e ." | cat requirements.partial - > requirements.txt
 	rm requirements.partial
 
