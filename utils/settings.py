@@ -1,4 +1,4 @@
-"""Profiles, paths, the seed and the one place where the telemetry of dependencies is switched off.
+"""Profiles, paths, files that appear whole or not at all, the seed, and the switch that turns telemetry off.
 
 Importing any module of `utils` imports this one first, so that the switches are set before a library reads them.
 Nothing here imports a heavy library at module level.
@@ -11,7 +11,11 @@ import logging
 import os
 import random
 import re
+import shlex
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,7 @@ DATA = ROOT / "data"
 NOTEBOOKS = ROOT / "notebooks"
 ARTIFACTS = ROOT / "artifacts"
 
+PARTIAL = ".partial-"  # begins the name of whatever is not whole yet; the writing process comes next
 N_CANDIDATES = 100  # products a ranker gets for one query, wherever nothing else is said
 
 TELEMETRY_OFF = {
@@ -85,18 +90,66 @@ def run_folder(*, dataset: str, profile_name: str, seed: int, out: str | Path = 
     return Path(out).resolve() if str(out) else ARTIFACTS / f"{dataset_name(dataset)}-{profile_name}-{seed}"
 
 
+def run_command(*, profile: str, dataset: str, seed: int, out: str = "") -> str:
+    """The command line that makes this run."""
+    words = ["course", "run", "--profile", profile, "--dataset", dataset, "--seed", str(seed)]
+    return shlex.join(words + (["--out", out] if out else []))
+
+
 def sha256(path: Path) -> str:
     """The sha256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def partial(path: Path) -> Path:
+    """Where this process writes what becomes `path` once it is whole: beside it, so that a rename is enough."""
+    return path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+
+
 def write_whole(path: Path, text: str) -> Path:
     """Write a text file beside its place, then put it there: whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial(path).write_text(text, encoding="utf-8")
+        os.replace(partial(path), path)
+    finally:
+        partial(path).unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def scratch(beside: Path) -> Iterator[Path]:
+    """An empty folder beside that path, removed at the end of the block, or by `sweep` when the process is killed."""
+    folder = partial(beside)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill; when the block ends well it takes the place of `folder`, whole, else it is removed.
+
+    An older folder is moved aside before the new one comes, so that no moment shows a mixture of both.
+    """
+    with scratch(folder) as new, scratch(folder.with_name(f"{folder.name}-old")) as aside:
+        yield new
+        if folder.exists():
+            os.replace(folder, aside / folder.name)
+        os.replace(new, folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written under `folder`; what a living one writes stays."""
+    import psutil
+
+    for path in sorted(folder.rglob(f"{PARTIAL}*")):
+        owner = path.name.removeprefix(PARTIAL).partition("-")[0]
+        if path.exists() and not (owner.isdecimal() and psutil.pid_exists(int(owner))):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def seed_everything(seed: int) -> None:

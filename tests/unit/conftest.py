@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from utils import settings
-from utils.course import publish, runner
+from utils.course import execution, publish
 from utils.measure import ledger, plots
 
 
@@ -33,7 +33,7 @@ def executed(monkeypatch):
         calls.append((job.source.stem, job.passed))
         job.partial.write_bytes(job.source.read_bytes())
 
-    monkeypatch.setattr(runner, "_papermill", copy)
+    monkeypatch.setattr(execution, "_papermill", copy)
     return calls
 
 

@@ -4,7 +4,7 @@ import pytest
 from made import LABELS, notebook, write_shop
 
 from utils import settings
-from utils.course import cli, runner
+from utils.course import cli, execution
 
 
 def run(capsys, *arguments):
@@ -88,10 +88,10 @@ def test_a_wrong_call_exits_with_2_and_one_paragraph(course, executed, capsys, a
 
 def test_a_failed_run_exits_with_1_and_shows_its_traceback_only_with_debug(course, capsys, monkeypatch):
     def fail(job):
-        raise runner.RunFailed("01_one.ipynb cell 1:\n\nKeyError: 'x'")
+        raise execution.RunFailed("01_one.ipynb cell 1:\n\nKeyError: 'x'")
 
     course.write("01_one", notebook("a = 1"))
-    monkeypatch.setattr(runner, "_papermill", fail)
+    monkeypatch.setattr(execution, "_papermill", fail)
     assert run(capsys, "run") == (1, "", "course: 01_one.ipynb cell 1: KeyError: 'x'\n")
-    with pytest.raises(runner.RunFailed):
+    with pytest.raises(execution.RunFailed):
         cli.main(["--debug", "run"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.course import lesson, rows
+from utils.course import lesson, rows, stages
 
 
 def begin(tmp_path, **changes):
@@ -13,6 +13,15 @@ def begin(tmp_path, **changes):
 
 def test_missing_stage_is_an_error_with_the_command_that_makes_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="stage 'teacher' is missing.*course run --profile ci .*--seed 3"):
+        begin(tmp_path, needs=("teacher",))
+
+
+def test_damaged_stage_is_an_error_that_names_the_file_and_the_command(tmp_path):
+    with stages.whole(tmp_path / "teacher", notebook="01_one") as folder:
+        (folder / "config.json").write_text("{}")
+    assert begin(tmp_path, needs=("teacher",)).stage("teacher").is_dir()
+    (tmp_path / "teacher" / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="'teacher' cannot be used: config.json is damaged.*again with: course run"):
         begin(tmp_path, needs=("teacher",))
 
 
@@ -32,8 +41,8 @@ def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path
 def test_model_card_names_the_notebook_that_made_the_stage_and_the_row_it_shows(tmp_path):
     started = begin(tmp_path)
     stage = tmp_path / "bm25"
-    stage.mkdir()
-    (stage / "stage.json").write_text('{"stage": "bm25", "notebook": "00_earlier"}')
+    with stages.whole(stage, notebook="00_earlier"):
+        pass
     fields = rows.baseline_fields("bm25", label="BM25", runtime="bm25s")
     reasons = fields.pop("why_null") | dict.fromkeys(rows.QUALITY, "not judged in this test")
     started.add_row(**fields, why_null=reasons)

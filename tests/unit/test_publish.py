@@ -7,7 +7,7 @@ import pytest
 from made import RUN, notebook
 
 from utils import settings
-from utils.course import fingerprint, publish, runner
+from utils.course import execution, fingerprint, publish, runner
 
 
 def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):
@@ -36,7 +36,7 @@ def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, 
     nb.cells[1].outputs = [nbformat.v4.new_output("stream", name=stream, text=text)]
     course.write("01_one", nb)
     before = {path.name: path.read_bytes() for path in course.folder.iterdir()}
-    with pytest.raises(runner.RunFailed, match=re.escape(fault)):
+    with pytest.raises(execution.RunFailed, match=re.escape(fault)):
         publish.publish(echo=lambda text: None)
     assert {path.name: path.read_bytes() for path in course.folder.iterdir()} == before
 

@@ -1,12 +1,15 @@
 """Running notebooks: one really executed, then what is run again, with execution replaced by a copy."""
 
+import os
+import shutil
 import sys
 
 import nbformat
 import pytest
 from made import LABELS, RUN, notebook, write_shop
 
-from utils.course import fingerprint, runner
+from utils import settings
+from utils.course import execution, fingerprint, runner, stages
 
 
 def states(**changes):
@@ -25,7 +28,7 @@ def test_a_run_executes_in_place_stamps_the_copy_and_a_failure_names_the_cell(co
     course.write("01_good", notebook(code))
     course.write("02_bad", notebook("x = 1", "1 / 0", "print('never')"))
     out = tmp_path / "o{u}t"
-    with pytest.raises(runner.RunFailed, match=r"02_bad\.ipynb cell 2: ZeroDivisionError: division by zero"):
+    with pytest.raises(execution.RunFailed, match=r"02_bad\.ipynb cell 2: ZeroDivisionError: division by zero"):
         runner.run(**RUN | {"seed": 7}, out=str(out), echo=lambda text: None)
 
     good = nbformat.read(out / "notebooks" / "01_good.ipynb", as_version=4)
@@ -60,24 +63,94 @@ def test_a_changed_stage_reruns_the_notebooks_that_need_it_and_no_others(course,
     course.write("01_one", notebook("a = 1"))
     course.write("02_two", notebook("b = 1", needs=["teacher"]))
     folder = runner.run(**RUN, echo=lambda text: None)
-    (folder / "teacher").mkdir()
-    (folder / "teacher" / "stage.json").write_text("{}")
+    with stages.whole(folder / "teacher", notebook="01_one"):
+        pass
     assert states() == {"01_one": "fresh", "02_two": "changed"}
 
 
-def test_a_notebook_whose_stage_was_deleted_is_run_again(course, monkeypatch):
+@pytest.fixture
+def teacher(course, monkeypatch):
+    """A run whose notebook made a stage of two files; gives the stage's folder."""
     course.write("01_one", notebook("a = 1"))
 
     def make_stage(job):
-        (job.run_folder / "teacher").mkdir(exist_ok=True)
-        (job.run_folder / "teacher" / "stage.json").write_text("{}")
+        with stages.whole(job.run_folder / "teacher", notebook=job.source.stem) as folder:
+            (folder / "config.json").write_text("{}")
+            (folder / "model.safetensors").write_bytes(bytes(1000))
         job.partial.write_bytes(job.source.read_bytes())
 
-    monkeypatch.setattr(runner, "_papermill", make_stage)
-    folder = runner.run(**RUN, echo=lambda text: None)
+    monkeypatch.setattr(execution, "_papermill", make_stage)
+    return runner.run(**RUN, echo=lambda text: None) / "teacher"
+
+
+DAMAGE = {
+    "deleted": (shutil.rmtree, "stage.json is missing"),
+    "truncated": (lambda f: os.truncate(f / "model.safetensors", 10), "model.safetensors is damaged"),
+    "corrupted": (lambda f: (f / "config.json").write_text("[]"), "config.json is damaged"),
+    "a file lost": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
+    "foreign": (lambda f: (f / "stage.json").write_text('{"format": 1}'), "stage.json is not one of this course's"),
+    "not JSON": (lambda f: (f / "stage.json").write_text("{"), "stage.json is not one of this course's"),
+    "another version": (
+        lambda f: (f / "stage.json").write_text((f / "stage.json").read_text().replace('"format": 1', '"format": 99')),
+        "made by another version of the course (format 99, here 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_stage_that_cannot_be_used_is_named_and_made_again(teacher, name):
+    damage, fault = DAMAGE[name]
+    assert states() == {"01_one": "fresh"} and stages.fault(teacher) == ""
+    damage(teacher)
+    assert states() == {"01_one": "damaged"}
+    said = []
+    runner.run(**RUN, echo=said.append)
+    assert fault in said[0] and said[0].startswith("01_one: stage 'teacher' cannot be used")
+    assert states() == {"01_one": "fresh"} and stages.fault(teacher) == ""
+
+
+def test_a_stage_made_again_with_the_same_bytes_is_still_looked_after(teacher, course):
+    edit(course.folder / "01_one.ipynb", cell=1, source="a = 2")
+    runner.run(**RUN, echo=lambda text: None)
     assert states() == {"01_one": "fresh"}
-    (folder / "teacher" / "stage.json").unlink()
+    (teacher / "config.json").unlink()
+    assert states() == {"01_one": "damaged"}
+
+
+def test_an_executed_copy_that_was_cut_short_is_made_again(course, executed):
+    course.write("01_one", notebook("a = 1"))
+    copy = runner.run(**RUN, echo=lambda text: None) / "notebooks" / "01_one.ipynb"
+    os.truncate(copy, copy.stat().st_size // 2)
     assert states() == {"01_one": "changed"}
+    runner.run(**RUN, echo=lambda text: None)
+    assert states() == {"01_one": "fresh"} and len(executed) == 2
+
+
+def test_parameters_of_one_notebook_reach_it_alone_and_decide_its_freshness(course, executed):
+    turned = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""\nRATE = 1.0'
+    course.write("01_one", notebook("a = 1", parameters=turned))
+    course.write("02_two", notebook("b = 1"))
+    parameters = {"01_one": {"RATE": 2.0}}
+    for _ in range(2):
+        runner.run(**RUN, parameters=parameters, echo=lambda text: None)
+    assert executed == [("01_one", {"RATE": 2.0}), ("02_two", {})]
+    runner.run(**RUN, echo=lambda text: None)
+    assert executed[2:] == [("01_one", {})]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fault"),
+    [
+        ({"02_two": {"RATIO": 1}}, r"02_two\.ipynb: no parameter RATIO \(has: PROFILE, DATASET, SEED, OUT\)"),
+        ({"09_none": {"RATE": 1}}, "parameters are given for '09_none', which is no notebook"),
+    ],
+)
+def test_an_unknown_parameter_is_refused_before_anything_is_made(course, executed, parameters, fault):
+    course.write("01_one", notebook("a = 1"))
+    course.write("02_two", notebook("b = 1"))
+    with pytest.raises(ValueError, match=fault):
+        runner.run(**RUN, parameters=parameters)
+    assert executed == [] and not settings.ARTIFACTS.exists()
 
 
 def test_changed_data_in_a_folder_reruns_and_its_path_is_passed_absolute(course, executed, tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """The command `course`: a thin shell over functions that a notebook can call as well.
 
-Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours.
+Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,6 +15,13 @@ from typing import Annotated
 import typer
 
 from utils import settings
+
+INTERRUPTED = 130
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EROFS: "give a folder that can be written with --out",
+    errno.EACCES: "make it writable, or give another folder with --out",
+}
 
 app = typer.Typer(
     help="Rank for Less: run the course and look at what it made.",
@@ -131,8 +140,23 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        typer.echo(f"course: {' '.join(str(error).split()) or type(error).__name__}", err=True)
-        sys.exit(2 if isinstance(error, ValueError) else 1)
+        typer.echo(f"course: {_words(error)}", err=True)
+        sys.exit(_exit_status(error))
+
+
+def _words(error: Exception) -> str:
+    """One paragraph; what the system refused comes with a remedy."""
+    remedy = REMEDIES.get(error.errno) if isinstance(error, OSError) else None
+    if remedy is None:
+        return " ".join(str(error).split()) or type(error).__name__
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{os.strerror(error.errno)}; {remedy}, then the same command goes on"
+
+
+def _exit_status(error: Exception) -> int:
+    from utils.course.runner import Interrupted
+
+    return INTERRUPTED if isinstance(error, Interrupted) else 2 if isinstance(error, ValueError) else 1
 
 
 if __name__ == "__main__":

@@ -39,11 +39,6 @@ def cells_hash(nb: NotebookNode) -> str:
     return hashlib.sha256(json.dumps(_sources(nb)).encode()).hexdigest()
 
 
-def stage_hashes(run_folder: Path) -> dict[str, str]:
-    """The hash of every finished stage's stage.json, by the stage's name."""
-    return {path.parent.name: settings.sha256(path) for path in sorted(run_folder.glob("*/stage.json"))}
-
-
 def data_hashes(dataset: str) -> dict[str, str]:
     """Hashes of the files of a folder of data; none for the embedded shop, whose code is among the modules.
 

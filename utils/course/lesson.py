@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
+from utils.course import stages
 from utils.data import catalogue as catalogues
 from utils.data.catalogue import Catalogue
 from utils.measure import ledger, machine
@@ -72,13 +71,9 @@ class Lesson:
 
     def save_stage(self, name: str, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Path:
         """Write a model as the stage's folder with both formats of its weights, whole or not at all."""
-        partial = self.folder / f".{name}.new"
-        models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
-        runtimes.export_onnx(partial)
-        stage = {"stage": name, "notebook": self.notebook, "model_hash": models.weights_hash(partial)}
-        (partial / "stage.json").write_text(json.dumps(stage, indent=1) + "\n")
-        shutil.rmtree(self.stage(name), ignore_errors=True)
-        os.replace(partial, self.stage(name))
+        with stages.whole(self.stage(name), notebook=self.notebook) as partial:
+            models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
+            runtimes.export_onnx(partial)
         return self.stage(name)
 
     def add_row(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:
@@ -91,12 +86,11 @@ class Lesson:
 
     def finish(self, *, recap: Sequence[str]) -> pd.DataFrame:
         """Write the rows of this notebook to the ledger, print the recap, and give the whole ledger as a table."""
+        ledger.append(self.folder / "ledger.jsonl", *self.pending)
         for row in self.pending:
-            ledger.append(self.folder / "ledger.jsonl", row)
-            stage = self.stage(row.stage) / "stage.json"
-            if stage.exists():
-                made_by = json.loads(stage.read_text())["notebook"]
-                settings.write_whole(stage.with_name("model_card.md"), model_card(row, made_by=made_by))
+            if (self.stage(row.stage) / stages.MANIFEST).exists():
+                made_by = stages.manifest(self.stage(row.stage))["notebook"]
+                settings.write_whole(self.stage(row.stage) / "model_card.md", model_card(row, made_by=made_by))
         self.pending.clear()
         print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
         return ledger.table(self.rows())
@@ -120,14 +114,14 @@ def begin(
 
     Raises:
         FileNotFoundError: a stage in `needs` is missing; the message holds the command that makes it.
+        ValueError: a stage in `needs` is damaged or of another version, or the data cannot be used.
     """
     quiet()
     settings.seed_everything(seed)
     folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
     for name in needs:
-        if not (folder / name / "config.json").is_file():
-            where = f"--profile {profile} --dataset {dataset} --seed {seed}" + (f" --out {out}" if out else "")
-            raise FileNotFoundError(f"stage '{name}' is missing; make it with: course run {where}")
+        command = settings.run_command(profile=profile, dataset=dataset, seed=seed, out=out)
+        stages.require(folder / name, command=command)
     folder.mkdir(parents=True, exist_ok=True)
     sizes = settings.profile(profile)
     return Lesson(notebook, sizes, dataset, seed, folder, catalogues.load(dataset, profile=sizes), machine.describe())
@@ -139,6 +133,7 @@ def quiet() -> None:
     datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message="mtime may not be reliable")  # checkpoints made within a second
 
 
 def model_card(row: Row, *, made_by: str) -> str:

@@ -13,6 +13,7 @@ import nbformat
 from utils import settings
 from utils.course import fingerprint as prints
 from utils.course import report, runner
+from utils.course.execution import STAMP, RunFailed
 from utils.measure import ledger
 from utils.measure.ledger import Row
 
@@ -28,7 +29,7 @@ def publish(*, from_: str | None = None, only: str | None = None, echo: Callable
     All of them or none.
 
     Raises:
-        runner.RunFailed: a cell wrote to standard error, or an output holds a path of this machine.
+        RunFailed: a cell wrote to standard error, or an output holds a path of this machine.
         ValueError: a notebook's defaults are not those of the command line.
     """
     folder = runner.run(**DEFAULTS, from_=from_, only=only, echo=echo)
@@ -72,14 +73,14 @@ def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             kept = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
             own.update(outputs=kept, execution_count=cell.execution_count)
-    master.metadata[runner.STAMP] = dict(master.metadata.get(runner.STAMP, {})) | {"cells": prints.cells_hash(master)}
+    master.metadata[STAMP] = dict(master.metadata.get(STAMP, {})) | {"cells": prints.cells_hash(master)}
     return master
 
 
 def _check_output(output: nbformat.NotebookNode, *, place: str) -> None:
     if output.get("name") == "stderr":
         first = output.text.strip().splitlines()[:1]
-        raise runner.RunFailed(f"{place}: standard error: {' '.join(first)}; remove its cause, then publish again")
+        raise RunFailed(f"{place}: standard error: {' '.join(first)}; remove its cause, then publish again")
     for private in (settings.ROOT, Path(sys.prefix), Path.home()):
         if f"{private}/" in json.dumps(output).replace("\\\\", "/"):
-            raise runner.RunFailed(f"{place}: an output holds a path of this machine, {private}; print a name instead")
+            raise RunFailed(f"{place}: an output holds a path of this machine, {private}; print a name instead")

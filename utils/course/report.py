@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
 
     from utils.measure import ledger
 
-    command = rerun_command(profile=profile, dataset=dataset, seed=seed, out=out)
+    command = settings.run_command(profile=profile, dataset=dataset, seed=seed, out=out)
     if not folder.is_dir():
         raise ValueError(f"{folder.name}: nothing has run there yet; start with: {command}")
     rows = ledger.current(folder / "ledger.jsonl")
@@ -49,12 +48,6 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
         )
     )
     return settings.write_whole(folder / "report.html", page)
-
-
-def rerun_command(*, profile: str, dataset: str, seed: int, out: str = "") -> str:
-    """The command line that makes this run."""
-    words = ["course", "run", "--profile", profile, "--dataset", dataset, "--seed", str(seed)]
-    return shlex.join(words + (["--out", out] if out else []))
 
 
 def machine_words(machine: dict) -> str:

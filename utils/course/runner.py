@@ -7,50 +7,35 @@ An executed copy lies in the run's folder under `notebooks/`; the masters in the
 from __future__ import annotations
 
 import ast
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import nbformat
 
 from utils import settings
+from utils.course import execution, stages
 from utils.course import fingerprint as prints
+from utils.course.execution import STAMP, Job
 
-STAMP = "rank_for_less"
 
-
-class RunFailed(RuntimeError):
-    """A notebook stopped: the message names the notebook, the cell and the error."""
+class Interrupted(RuntimeError):
+    """Somebody stopped the run: Ctrl-C, or a request to end."""
 
 
 @dataclass(frozen=True)
 class NotebookStatus:
-    """How a notebook stands in a run: 'fresh', 'changed', 'never run' or 'failed'; seconds of the run that is kept."""
+    """How a notebook stands in a run, and the seconds of the run that is kept.
+
+    Attributes:
+        state: 'fresh', 'changed', 'never run', 'failed', or 'damaged' when a stage it made is.
+    """
 
     name: str
     state: str
     seconds: float | None
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One notebook in one run: `passed` are the parameters that differ from its own defaults."""
-
-    source: Path
-    executed: Path
-    run_folder: Path
-    passed: dict[str, object]
-    fingerprint: str
-
-    @property
-    def partial(self) -> Path:
-        return self.executed.with_suffix(".partial.ipynb")
-
-    @property
-    def failed(self) -> Path:
-        return self.executed.with_suffix(".failed.ipynb")
 
 
 def notebooks(only: str | None = None, from_: str | None = None) -> list[Path]:
@@ -75,40 +60,88 @@ def run(
     from_: str | None = None,
     only: str | None = None,
     out: str = "",
+    parameters: Mapping[str, Mapping[str, object]] | None = None,
     echo: Callable[[str], object] = print,
 ) -> Path:
     """Execute the notebooks that are not fresh, in order; returns the run's folder.
 
     Data in a folder is checked before the first notebook is executed, so that bad input makes nothing.
 
+    Args:
+        parameters: further parameters of single notebooks, by the notebook's name.
+
     Raises:
-        ValueError: unknown notebook, profile or parameter, unusable data.
-        RunFailed: a notebook stopped; what it had done is kept as *.failed.ipynb.
+        ValueError: unknown notebook, profile or parameter, unusable data, a folder that cannot be written, or one in
+            which another run is working.
+        execution.RunFailed: a notebook stopped; what it had done is kept as *.failed.ipynb.
+        Interrupted: somebody stopped the run.
     """
     chosen = notebooks(only, from_)
     if not chosen:
         raise ValueError(f"{settings.NOTEBOOKS.name}/ holds no notebooks; they are named NN_title.ipynb")
-    unchecked = dataset != "synthetic"
-    for job in _jobs(chosen, profile=profile, dataset=dataset, seed=seed, out=out):
-        if _state(job) == "fresh":
-            echo(f"{job.source.stem}: unchanged")
-            continue
-        if unchecked:
-            _check_data(dataset, profile=profile)
-            unchecked = False
-        echo(f"{job.source.stem}: {_execute(job):.0f} s")
-    return settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    if strange := set(parameters or {}) - {path.stem for path in notebooks()}:
+        raise ValueError(f"parameters are given for '{strange.pop()}', which is no notebook")
+    jobs = partial(_jobs, chosen, profile=profile, dataset=dataset, seed=seed, out=out, parameters=parameters or {})
+    stale = [job.source.stem for job in jobs() if _state(job)[0] != "fresh"]
+    if stale and dataset != "synthetic":
+        _check_data(dataset, profile=profile)
+    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    with _alone(folder):
+        settings.sweep(folder)
+        for job in jobs():
+            _bring_up_to_date(job, echo=echo)
+    return folder
+
+
+def _bring_up_to_date(job: Job, *, echo: Callable[[str], object]) -> None:
+    state, fault = _state(job)
+    if state == "damaged":
+        echo(f"{job.source.stem}: {fault}; it is made again")
+    try:
+        done = "unchanged" if state == "fresh" else f"{execution.execute(job):.0f} s"
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped in {job.source.name}; finished notebooks are kept, and the same command goes on from there"
+        ) from None
+    echo(f"{job.source.stem}: {done}")
 
 
 def status(*, profile: str, dataset: str, seed: int, out: str = "") -> list[NotebookStatus]:
     """How every notebook stands in this run; nothing is executed."""
     return [
-        NotebookStatus(name=job.source.stem, state=_state(job), seconds=_stamp(job.executed).get("seconds"))
-        for job in _jobs(notebooks(), profile=profile, dataset=dataset, seed=seed, out=out)
+        NotebookStatus(name=job.source.stem, state=_state(job)[0], seconds=execution.stamp(job.executed).get("seconds"))
+        for job in _jobs(notebooks(), profile=profile, dataset=dataset, seed=seed, out=out, parameters={})
     ]
 
 
-def _jobs(paths: list[Path], *, profile: str, dataset: str, seed: int, out: str) -> Iterator[_Job]:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Make the folder and hold its lock; the system lets go of it when the process ends, however it ends."""
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"{folder}: another run is working there; wait for it, or give another --out") from None
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be written ({error.strerror}); give another folder with --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _jobs(
+    paths: list[Path],
+    *,
+    profile: str,
+    dataset: str,
+    seed: int,
+    out: str,
+    parameters: Mapping[str, Mapping[str, object]],
+) -> Iterator[Job]:
     """One at a time, for a notebook's fingerprint depends on the stages that those before it have just made."""
     settings.profile(profile)
     folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
@@ -116,15 +149,15 @@ def _jobs(paths: list[Path], *, profile: str, dataset: str, seed: int, out: str)
     deciding = {"PROFILE": profile, "DATASET": dataset, "SEED": seed}
     for path in paths:
         nb = nbformat.read(path, as_version=4)
-        stages = prints.stage_hashes(folder)
-        needs = nb.metadata.get(STAMP, {}).get("needs", [])
-        upstream = data | {f"stage {stage}": stages.get(stage, "missing") for stage in needs}
-        yield _Job(
+        made, needs = stages.hashes(folder), nb.metadata.get(STAMP, {}).get("needs", [])
+        upstream = data | {f"stage {stage}": made.get(stage, "missing") for stage in needs}
+        given = deciding | parameters.get(path.stem, {})
+        yield Job(
             source=path,
             executed=folder / "notebooks" / path.name,
             run_folder=folder,
-            passed=_differing(path, parameters=deciding | ({"OUT": str(folder)} if out else {})),
-            fingerprint=prints.fingerprint(nb, parameters=deciding, upstream=upstream),
+            passed=_differing(path, parameters=given | ({"OUT": str(folder)} if out else {})),
+            fingerprint=prints.fingerprint(nb, parameters=given, upstream=upstream),
         )
 
 
@@ -158,89 +191,19 @@ def _literal(text: str) -> object:
         return None
 
 
-def _state(job: _Job) -> str:
+def _state(job: Job) -> tuple[str, str]:
+    """How the notebook stands, and what is wrong with a stage it made."""
     if job.failed.exists():
-        return "failed"
+        return "failed", ""
     if not job.executed.exists():
-        return "never run"
-    stamp = _stamp(job.executed)
-    made = all((job.run_folder / stage / "stage.json").exists() for stage in stamp.get("made", []))
-    return "fresh" if made and stamp.get("fingerprint") == job.fingerprint else "changed"
-
-
-def _stamp(path: Path) -> dict:
-    return nbformat.read(path, as_version=4).metadata.get(STAMP, {}) if path.exists() else {}
-
-
-def _execute(job: _Job) -> float:
-    """Run the notebook, stamp it, put it in place of the last copy; returns seconds."""
-    from nbclient.exceptions import DeadKernelError
-
-    job.executed.parent.mkdir(parents=True, exist_ok=True)
-    before, start = prints.stage_hashes(job.run_folder), time.perf_counter()
-    try:
-        _papermill(job)
-    except DeadKernelError as error:
-        raise _failure(job, f"its kernel stopped, perhaps for want of memory: {error}") from error
-    seconds = round(time.perf_counter() - start, 1)
-    nb = nbformat.read(job.partial, as_version=4)
-    made = [stage for stage, value in prints.stage_hashes(job.run_folder).items() if before.get(stage) != value]
-    stamp = {"cells": prints.cells_hash(nb), "fingerprint": job.fingerprint, "seconds": seconds, "made": made}
-    nb.metadata[STAMP] = dict(nb.metadata.get(STAMP, {})) | stamp
-    nbformat.write(nb, job.partial)
-    os.replace(job.partial, job.executed)
-    job.failed.unlink(missing_ok=True)
-    return seconds
-
-
-def _papermill(job: _Job) -> None:
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    try:
-        papermill.execute_notebook(
-            str(job.source).replace("{", "{{").replace("}", "}}"),  # papermill fills braces in paths
-            str(job.partial).replace("{", "{{").replace("}", "}}"),
-            parameters=job.passed,
-            kernel_name="python3",
-            language="python",
-            kernel_manager_class=_own_kernel(),
-            cwd=str(settings.NOTEBOOKS),
-            progress_bar={"desc": job.source.stem, "leave": False, "disable": None},
-        )
-    except PapermillExecutionError as error:
-        raise _failure(job, f"cell {_failing_cell(job.partial)}: {error.ename}: {error.evalue}") from error
-
-
-def _own_kernel() -> type:
-    """A kernel of this very interpreter, whatever kernels the user has installed under the same name."""
-    import zmq
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    class OwnKernel(AsyncKernelManager):
-        def _kernel_spec_manager_default(self) -> KernelSpecManager:
-            return KernelSpecManager(kernel_dirs=[])
-
-        def _transport_encryption_default(self) -> str:
-            return "auto" if zmq.has("curve") else "disabled"  # "auto" keeps the kernel from warning
-
-    return OwnKernel
-
-
-def _failing_cell(path: Path) -> int:
-    """Index of the cell that failed, counted from 0 in the master, which lacks the cells that papermill adds."""
-    added = {"injected-parameters", "papermill-error-cell-tag"}
-    nb = nbformat.read(path, as_version=4)
-    cells = [cell for cell in nb.cells if not added & set(cell.metadata.get("tags", []))]
-    failed = (any(output.output_type == "error" for output in cell.get("outputs", [])) for cell in cells)
-    return list(failed).index(True)
-
-
-def _failure(job: _Job, what: str) -> RunFailed:
-    if job.partial.exists():
-        os.replace(job.partial, job.failed)
-    return RunFailed(f"{job.source.name} {what} (kept as {job.failed.name}; correct it, then 'course run' goes on)")
+        return "never run", ""
+    stamp = execution.stamp(job.executed)
+    if stamp.get("fingerprint") != job.fingerprint:
+        return "changed", ""
+    for name in stamp.get("made", []):
+        if fault := stages.fault(job.run_folder / name):
+            return "damaged", f"stage '{name}' cannot be used: {fault}"
+    return "fresh", ""
 
 
 def _position(name: str, *, paths: list[Path]) -> int:

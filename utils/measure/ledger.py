@@ -5,6 +5,7 @@ A row with a forgotten field, a NaN, or a null without a reason is refused when 
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import warnings
@@ -96,23 +97,23 @@ class Row(_Strict):
         return self
 
 
-def append(path: Path, row: Row) -> None:
-    """Add a row at the end, whole: one write, then flushed to the disk. A half line left by a crash is marked first.
+def append(path: Path, *rows: Row) -> None:
+    """Add rows at the end, whole: one write, then flushed to the disk. A half line left by a crash is marked first.
 
     Raises:
-        OSError: the disk took only a part of the row; `read` passes over that part.
+        OSError: the disk took only a part of the rows; `read` passes over what is not a whole row.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = row.model_dump_json().encode() + b"\n"
+    lines = b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
     file = os.open(path, flags, 0o644)
     try:
         if os.fstat(file).st_size:
             os.lseek(file, -1, os.SEEK_END)
             if os.read(file, 1) != b"\n":
-                line = CUT + b"\n" + line
-        if os.write(file, line) != len(line):
-            raise OSError(f"{path}: the row was not written whole; free some disk and run again")
+                lines = CUT + b"\n" + lines
+        if os.write(file, lines) != len(lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file)
     finally:
         os.close(file)

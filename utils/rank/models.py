@@ -5,8 +5,6 @@ A model folder is what Hugging Face users expect, so that other people's tools l
 
 from __future__ import annotations
 
-import os
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -91,13 +89,10 @@ def keep_layers(model: PreTrainedModel, *, layers: list[int]) -> PreTrainedModel
 
 def save(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, folder: Path, max_tokens: int) -> Path:
     """Write a whole model folder beside `folder`, then put it in place; an older one is replaced, never mixed with."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     tokenizer.model_max_length = max_tokens
-    model.save_pretrained(partial, safe_serialization=True)
-    tokenizer.save_pretrained(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with settings.whole_folder(folder) as partial:
+        model.save_pretrained(partial, safe_serialization=True)
+        tokenizer.save_pretrained(partial)
     return folder
 
 

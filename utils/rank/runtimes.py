@@ -6,8 +6,7 @@ Exporting to ONNX lives here too; quantized runtimes come with the notebooks tha
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from utils import settings
 from utils.rank import models
 from utils.rank.ranker import Batch, BatchedRanker
 
@@ -67,7 +67,7 @@ def export_onnx(folder: Path) -> Path:
     """
     from optimum.exporters.onnx import main_export
 
-    with tempfile.TemporaryDirectory(dir=folder.parent) as partial, warnings.catch_warnings():
+    with settings.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         level = logging.root.manager.disable
         logging.disable(logging.WARNING)
@@ -76,7 +76,7 @@ def export_onnx(folder: Path) -> Path:
         finally:
             logging.disable(level)
         (folder / "onnx").mkdir(exist_ok=True)
-        shutil.move(str(Path(partial) / "model.onnx"), folder / "onnx" / "model.onnx")
+        os.replace(partial / "model.onnx", folder / "onnx" / "model.onnx")
     return folder / "onnx" / "model.onnx"
 
 

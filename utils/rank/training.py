@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from utils import settings
 from utils.rank import metrics, ranker, runtimes
 from utils.settings import Profile
 
@@ -60,12 +60,10 @@ def fine_tune(
     n_steps = max(1, profile.n_train_pairs // profile.batch_size)
     drawn = draw_lists(train, n_lists=n_steps * lists_per_step, seed=seed)
     log_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=log_folder) as checkpoints:
+    with settings.scratch(log_folder / "checkpoints") as checkpoints:
         trainer = _JudgedTrainer(
             model=model,
-            args=_arguments(
-                Path(checkpoints), log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate
-            ),
+            args=_arguments(checkpoints, log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate),
             train_dataset=drawn,
             eval_dataset=first_queries(valid, n_queries=profile.n_stop_queries),
             data_collator=partial(collate, tokenizer=tokenizer, max_tokens=profile.max_tokens),

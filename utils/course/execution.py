@@ -1,0 +1,142 @@
+"""Executing one notebook with papermill: a kernel of this very environment, a stamped copy, failures in plain words.
+
+Which notebooks are run, and in what order, is decided in `utils.course.runner`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from utils import settings
+from utils.course import fingerprint as prints
+from utils.course import stages
+
+STAMP = "rank_for_less"
+FULL = os.strerror(errno.ENOSPC)
+
+
+class RunFailed(RuntimeError):
+    """A notebook stopped: the message names the notebook, the cell and the error."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook in one run: `passed` are the parameters that differ from its own defaults."""
+
+    source: Path
+    executed: Path
+    run_folder: Path
+    passed: dict[str, object]
+    fingerprint: str
+
+    @property
+    def partial(self) -> Path:
+        return settings.partial(self.executed)
+
+    @property
+    def failed(self) -> Path:
+        return self.executed.with_suffix(".failed.ipynb")
+
+
+def execute(job: Job) -> float:
+    """Run the notebook, stamp it, put it in place of the last copy; returns seconds.
+
+    Raises:
+        RunFailed: a cell failed or the kernel died; what was done is kept as *.failed.ipynb.
+        KeyboardInterrupt: Ctrl-C, or a request to end.
+    """
+    job.executed.parent.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    try:
+        _papermill(job)
+        seconds = round(time.perf_counter() - start, 1)
+        nb = nbformat.read(job.partial, as_version=4)
+        made = stages.made_by(job.run_folder, notebook=job.source.stem)
+        stamp = {"cells": prints.cells_hash(nb), "fingerprint": job.fingerprint, "seconds": seconds, "made": made}
+        nb.metadata[STAMP] = dict(nb.metadata.get(STAMP, {})) | stamp
+        nbformat.write(nb, job.partial)
+        os.replace(job.partial, job.executed)
+    finally:
+        job.partial.unlink(missing_ok=True)
+    job.failed.unlink(missing_ok=True)
+    return seconds
+
+
+def stamp(path: Path) -> dict:
+    """What an executed copy says of its run; nothing where there is no copy, or one that cannot be read."""
+    try:
+        return nbformat.read(path, as_version=4).metadata.get(STAMP, {})
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):  # missing, cut short, or not a notebook
+        return {}
+
+
+def _papermill(job: Job) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    kernel = _own_kernel()
+    try:
+        papermill.execute_notebook(
+            str(job.source).replace("{", "{{").replace("}", "}}"),  # papermill fills braces in paths
+            str(job.partial).replace("{", "{{").replace("}", "}}"),
+            parameters=job.passed,
+            kernel_name="python3",
+            language="python",
+            kernel_manager_class=kernel,
+            cwd=str(settings.NOTEBOOKS),
+            progress_bar={"desc": job.source.stem, "leave": False, "disable": None},
+        )
+    except PapermillExecutionError as error:
+        raise _failure(job, f"cell {_failing_cell(job.partial)}: {error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        if kernel.stopped_alive:
+            raise KeyboardInterrupt from None
+        raise _failure(job, f"its kernel stopped, perhaps for want of memory: {error}") from error
+
+
+def _own_kernel() -> type:
+    """A kernel of this very interpreter, whatever kernels the user has installed under the same name.
+
+    A kernel that is shut down while it works did not die: nbclient does so when Ctrl-C or SIGTERM comes.
+    """
+    import zmq
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    class OwnKernel(AsyncKernelManager):
+        stopped_alive = False
+
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
+        def _transport_encryption_default(self) -> str:
+            return "auto" if zmq.has("curve") else "disabled"  # "auto" keeps the kernel from warning
+
+        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+            type(self).stopped_alive = await self.is_alive()
+            await super().shutdown_kernel(now=now, restart=restart)
+
+    return OwnKernel
+
+
+def _failing_cell(path: Path) -> int:
+    """Index of the cell that failed, counted from 0 in the master, which lacks the cells that papermill adds."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    nb = nbformat.read(path, as_version=4)
+    cells = [cell for cell in nb.cells if not added & set(cell.metadata.get("tags", []))]
+    failed = (any(output.output_type == "error" for output in cell.get("outputs", [])) for cell in cells)
+    return list(failed).index(True)
+
+
+def _failure(job: Job, what: str) -> RunFailed:
+    remedy = "free some space" if FULL in what else "correct it"
+    if job.partial.exists():
+        os.replace(job.partial, job.failed)
+    return RunFailed(f"{job.source.name} {what} (kept as {job.failed.name}; {remedy}, then 'course run' goes on)")
