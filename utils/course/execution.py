@@ -90,6 +90,7 @@ def _papermill(job: Job) -> None:
             kernel_name="python3",
             language="python",
             kernel_manager_class=kernel,
+            extra_arguments=["--log-level=CRITICAL"],  # a kernel that is stopped at work logs a traceback
             cwd=str(settings.NOTEBOOKS),
             progress_bar={"desc": job.source.stem, "leave": False, "disable": None},
         )
