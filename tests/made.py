@@ -1,6 +1,8 @@
-"""Tiny notebooks and a tiny shop, made for the tests of the runner, of publishing and of the commands."""
+"""Tiny notebooks, a tiny shop and ledger rows, made for tests."""
 
 import nbformat
+
+from utils.measure import ledger
 
 PARAMETERS = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""'
 RUN = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
@@ -24,3 +26,22 @@ def write_shop(folder, *, labels=LABELS):
     (folder / "queries.csv").write_text(QUERIES)
     (folder / "products.csv").write_text("product_id,title\np1,Sofa\n")
     (folder / "labels.csv").write_text(labels)
+
+
+LATENCY = {"p50": 1.0, "p95": 2.0, "p99": 3.0, "n": 4}
+GIVEN = {
+    "parent": None,
+    "machine": {"cores": 2, "gpu": None, "vector_instructions": ["avx2"]},
+    "versions": {"torch": "2"},
+    "latency_ms": LATENCY,
+    "ndcg10_delta": {"mean": 0.0, "low": -0.1, "high": 0.1},
+    "why_null": {},
+}
+
+
+def row(**changes):
+    """A row that is whole: 1 in every plain field that takes a number, "x" in the others."""
+    plain = {}
+    for name, field in ledger.Row.model_fields.items():
+        plain[name] = "x" if field.annotation in (str, str | None) else 1
+    return ledger.Row(**plain | GIVEN | changes)

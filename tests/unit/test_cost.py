@@ -1,4 +1,4 @@
-"""Counting on pruned and other-than-BERT models, and that counting changes nothing; see test_measure.py for BERT."""
+"""Counting by hand and by the counter, on pruned and other-than-BERT models too; the price formula."""
 
 import copy
 import math
@@ -84,3 +84,33 @@ def test_every_price_has_a_positive_rate_a_source_and_a_date():
     for row in prices.values():
         assert row.usd_per_hour > 0 and row.vcpus > 0 and row.memory_gib > 0
         assert row.source.startswith("https://") and len(row.date) >= 7
+
+
+def test_macs_by_hand_agree_with_the_counter():
+    model = tiny_bert()
+    assert cost.macs_per_pair(model, n_tokens=7) == sum(cost.macs_by_hand(model.config, n_tokens=7).values())
+
+
+def test_counts_split_the_parameters():
+    counts = cost.count_parameters(tiny_bert())
+    assert counts.n_params == sum(p.numel() for p in tiny_bert().parameters())
+    assert counts.n_params_embedding > 50 * 16 and counts.n_params_encoder > 2 * (4 * 16 * 16 + 2 * 16 * 24)
+    assert counts.n_params_nonzero < counts.n_params
+
+
+def test_dollars_follow_the_formula():
+    assert cost.usd_per_million_queries(3.6, queries_per_s=10, utilisation=0.5) == pytest.approx(200.0)
+    assert cost.instance_queries_per_s(1000, n_candidates=100, threads=1, vcpus=4) == pytest.approx(40.0)
+    with pytest.raises(ValueError):
+        cost.usd_per_million_queries(1, queries_per_s=0)
+
+
+def test_unknown_instance_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="m7g.large"):
+        cost.price("nowhere.large")
+
+
+def test_factors_multiply_and_a_negative_one_is_refused_by_name():
+    assert cost.scaled(100.0, f_prune=0.5, f_quant=0.25) == pytest.approx(12.5)
+    with pytest.raises(ValueError, match="f_prune"):
+        cost.scaled(1.0, f_prune=-1)

@@ -14,7 +14,7 @@ SAMPLES = st.lists(st.floats(0.1, 1e4), min_size=1, max_size=30)
 
 class Clock:
     def __init__(self):
-        self.now = 0.0
+        self.now, self.calls = 0.0, []
 
     def __call__(self):
         return self.now
@@ -74,3 +74,39 @@ def test_garbage_is_not_collected_while_timing_and_is_again_after_a_failure():
 def test_timing_no_queries_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match="at least one query"):
         latency.by_turns({"a": FakeRanker(Clock(), [])}, queries=[])
+
+
+class SteadyRanker:
+    """Takes a set number of seconds a call on a clock that only it moves."""
+
+    def __init__(self, clock, name, seconds):
+        self.clock, self.name, self.seconds, self.batch_size = clock, name, seconds, 1
+
+    def score(self, pairs):
+        self.clock.now += self.seconds / self.batch_size
+        self.clock.calls.append(self.name)
+
+
+def test_rankers_take_turns_and_the_first_changes():
+    clock = Clock()
+    rankers = {"a": SteadyRanker(clock, "a", 2.0), "b": SteadyRanker(clock, "b", 1.0)}
+    timings = latency.by_turns(rankers, queries=[[("q", "p")]] * 3, clock=clock)
+    assert "".join(clock.calls) == "ab" + "ab" + "ba" + "ab"
+    assert timings["a"].samples_ms == (2000.0, 2000.0, 2000.0)
+    assert latency.ratio(timings["a"], timings["b"]) == latency.Ratio(2.0, 2.0, 2.0)
+    assert timings["b"].as_row().p95 == 1000.0
+
+
+def test_throughput_finds_the_best_batch_size_by_turns_and_leaves_it_set():
+    clock = Clock()
+    rankers = {"a": SteadyRanker(clock, "a", 2.0), "b": SteadyRanker(clock, "b", 1.0)}
+    pairs = [("q", "p")] * 8
+    found = latency.throughput(rankers, pairs=pairs, batch_sizes=(1, 4, 16), repeats=1, clock=clock)
+    assert found == {"a": (16.0, 4), "b": (32.0, 4)}
+    assert rankers["a"].batch_size == rankers["b"].batch_size == 4
+    assert "".join(clock.calls) == "ab" + "ab" + "ab"  # once to warm up, then for each size that the pairs can fill
+
+
+def test_throughput_of_fewer_pairs_than_a_batch_is_refused():
+    with pytest.raises(ValueError, match="2 pairs fill no batch of 8"):
+        latency.throughput({}, pairs=[("q", "p")] * 2)

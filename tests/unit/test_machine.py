@@ -75,3 +75,15 @@ def test_peaks_run_with_the_threads_asked_for_and_give_them_back(monkeypatch):
 def test_roofline_never_passes_the_peak_nor_the_slope(intensity, peak, slope):
     bound = machine.roofline_gflops(intensity, peak_gflops=peak, gb_per_s=slope)
     assert bound in (peak, intensity * slope) and bound <= peak and bound <= intensity * slope
+
+
+def test_roofline_is_a_slope_and_then_flat():
+    assert machine.roofline_gflops(2.0, peak_gflops=100, gb_per_s=10) == 20
+    assert machine.roofline_gflops(50.0, peak_gflops=100, gb_per_s=10) == 100
+
+
+def test_description_names_the_machine_and_nobody():
+    description = machine.describe()
+    assert description["cores"] >= 1 and description["memory_bytes"] > 1e9
+    json.dumps(description)
+    assert not {"user", "host", "node"} & set(description)

@@ -66,3 +66,15 @@ def test_failure_of_the_child_is_told_by_its_last_line(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
     with pytest.raises(RuntimeError, match="failed: KeyError: 'runtime'$"):
         memory._run({})
+
+
+def test_memory_of_scoring_holds_at_least_the_weights(small_folder):
+    weights = (small_folder / "model.safetensors").stat().st_size
+    pairs = [("red sofa", "a couch")] * 4
+    found = memory.peak_rss_bytes(small_folder, runtime="onnxruntime", pairs=pairs, threads=1, max_tokens=64)
+    assert 0.5 * weights < found < 20 * weights
+
+
+def test_memory_of_a_folder_that_does_not_open_is_an_error_in_its_words(tmp_path):
+    with pytest.raises(RuntimeError, match="is missing"):
+        memory.peak_rss_bytes(tmp_path, runtime="pytorch", pairs=[], threads=1, max_tokens=64)
