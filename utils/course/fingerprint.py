@@ -56,7 +56,7 @@ def data_hashes(dataset: str) -> dict[str, str]:
 def modules(nb: NotebookNode) -> set[Path]:
     """Files of `utils` that the notebook reaches by imports, those inside functions included."""
     found: set[Path] = set()
-    waiting = [path for source in _sources(nb) for path in _imported_files(_plain(source), package="")]
+    waiting = [path for source in _sources(nb) for path in _imported_files(plain(source), package="")]
     while waiting:
         path = waiting.pop()
         if path not in found:
@@ -71,7 +71,7 @@ def _sources(nb: NotebookNode) -> list[str]:
     return [cell.source for cell in code if "injected-parameters" not in cell.metadata.get("tags", [])]
 
 
-def _plain(source: str) -> str:
+def plain(source: str) -> str:
     """The cell with IPython's own syntax (%magic, !command) turned into Python."""
     from IPython.core.inputtransformer2 import TransformerManager
 
