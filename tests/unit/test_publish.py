@@ -7,7 +7,7 @@ import pytest
 from made import RUN, notebook
 
 from utils import settings
-from utils.course import execution, fingerprint, publish, runner
+from utils.course import execution, fingerprint, outputs, publish, runner
 
 
 def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):
@@ -28,6 +28,7 @@ def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_defa
     [
         ("stderr", "a warning", "01_one.ipynb cell 1: standard error: a warning"),
         ("stdout", f"saved in {settings.ROOT}/artifacts/x", "01_one.ipynb cell 1: an output holds a path"),
+        ("stdout", "x" * 500_000, "01_one.ipynb: the file has 50"),
     ],
 )
 def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, executed, stream, text, fault):
@@ -43,14 +44,14 @@ def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, 
 
 def test_publishing_leaves_widgets_out(course, executed):
     nb = notebook("b = 1")
-    shown = {publish.WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}
+    shown = {outputs.WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}
     nb.cells[1].outputs = [
         nbformat.v4.new_output("display_data", data=data) for data in (shown, {"text/plain": "kept"})
     ]
     course.write("01_one", nb)
     publish.publish(echo=lambda text: None)
-    outputs = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
-    assert [output.data for output in outputs] == [{"text/plain": "kept"}]
+    published = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
+    assert [output.data for output in published] == [{"text/plain": "kept"}]
 
 
 def test_results_stand_between_the_marks_of_the_page_and_replace_the_old_ones(rows):

@@ -3,21 +3,18 @@ and the ledger into README.md."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import nbformat
 
 from utils import settings
 from utils.course import fingerprint as prints
-from utils.course import report, runner
+from utils.course import outputs, report, runner
 from utils.course.execution import STAMP, RunFailed
 from utils.measure import ledger
 from utils.measure.ledger import Row
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 DEFAULTS = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
@@ -29,7 +26,7 @@ def publish(*, from_: str | None = None, only: str | None = None, echo: Callable
     All of them or none.
 
     Raises:
-        RunFailed: a cell wrote to standard error, or an output holds a path of this machine.
+        RunFailed: an output must not be committed: a warning, a path of this machine, too many bytes.
         ValueError: a notebook's defaults are not those of the command line.
     """
     folder = runner.run(**DEFAULTS, from_=from_, only=only, echo=echo)
@@ -67,20 +64,17 @@ def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
     if len(nb.cells) != len(master.cells):
         raise ValueError(f"{path.name}: its defaults are not those of the command line ({DEFAULTS}); set them so")
     for index, (cell, own) in enumerate(zip(nb.cells, master.cells, strict=True)):
-        for output in cell.get("outputs", []):
-            _check_output(output, place=f"{path.name} cell {index}")
-            output.get("metadata", {}).pop("papermill", None)
         if cell.cell_type == "code":
-            kept = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            kept = [output for output in cell.outputs if outputs.WIDGET not in output.get("data", {})]
+            for output in kept:
+                output.get("metadata", {}).pop("papermill", None)
+                _refuse(outputs.output_faults(output), place=f"{path.name} cell {index}")
             own.update(outputs=kept, execution_count=cell.execution_count)
+    _refuse(outputs.size_faults(nbformat.writes(master)), place=path.name)
     master.metadata[STAMP] = dict(master.metadata.get(STAMP, {})) | {"cells": prints.cells_hash(master)}
     return master
 
 
-def _check_output(output: nbformat.NotebookNode, *, place: str) -> None:
-    if output.get("name") == "stderr":
-        first = output.text.strip().splitlines()[:1]
-        raise RunFailed(f"{place}: standard error: {' '.join(first)}; remove its cause, then publish again")
-    for private in (settings.ROOT, Path(sys.prefix), Path.home()):
-        if f"{private}/" in json.dumps(output).replace("\\\\", "/"):
-            raise RunFailed(f"{place}: an output holds a path of this machine, {private}; print a name instead")
+def _refuse(faults: Iterable[str], *, place: str) -> None:
+    for fault in faults:
+        raise RunFailed(f"{place}: {fault}")
