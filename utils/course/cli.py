@@ -106,6 +106,20 @@ def publish(from_: From = None, only: Only = None) -> None:
     publishing.publish(from_=from_, only=only, echo=typer.echo)
 
 
+@app.command()
+def lint(
+    files: Annotated[list[Path] | None, typer.Argument(help="notebooks and pages; all when empty")] = None,
+) -> None:
+    """For authors: every fault of the notebooks and pages that can be seen without running them."""
+    from utils.course import lint as linting
+
+    found = linting.faults(files or ())
+    for fault in found:
+        typer.echo(fault, err=True)
+    if found:
+        raise typer.Exit(1)
+
+
 @data.command("check")
 def check(folder: Path) -> None:
     """Check a folder line by line and say what is in it; the first fault is named with its place."""
