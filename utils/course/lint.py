@@ -7,7 +7,6 @@ typed numbers are in `typed_numbers`, links and spelling in `prose`.
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -148,10 +147,10 @@ def _begin_faults(nb: NotebookNode, *, name: str, first: int, tree: ast.Module |
 
 
 def _cell_faults(nb: NotebookNode) -> Iterator[Fault]:
-    ids = Counter(cell.get("id") for cell in nb.cells)
+    first: dict[str, int] = {}
     for index, cell in enumerate(nb.cells):
-        if ids[cell.get("id")] > 1:
-            yield index, f"shares its id '{cell.get('id')}' with another cell; give it one of its own"
+        if (other := first.setdefault(cell.get("id", f"none {index}"), index)) != index:
+            yield index, f"shares its id '{cell.id}' with cell {other}; give it one of its own"
         if path := outputs.private_path(cell.source):
             yield index, f"the source holds a path of this machine, {path}; take a path from a parameter"
     for index, cell in _code(nb):
