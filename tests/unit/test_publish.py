@@ -7,7 +7,7 @@ import pytest
 from made import RUN, notebook
 
 from utils import settings
-from utils.course import execution, fingerprint, outputs, publish, runner
+from utils.course import execution, fingerprint, masters, outputs, publish, runner
 
 
 def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):
@@ -19,7 +19,8 @@ def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_defa
     assert [cell.source for cell in after.cells] == [cell.source for cell in before.cells]
     assert after.cells[1].outputs[0].text == "1\n" and after.cells[1].execution_count == 2
     assert after.cells[1].metadata == {} and "papermill" not in path.read_text()
-    assert after.metadata.rank_for_less == {"needs": [], "cells": fingerprint.cells_hash(after)}
+    stamp = after.metadata.rank_for_less
+    assert (stamp.needs, stamp.cells) == ([], fingerprint.cells_hash(after)) and masters.is_published(after)
     assert "artifacts" not in path.read_text() and runner.status(**RUN)[0].state == "fresh"
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import nbformat
 
 from utils import settings
-from utils.course import fingerprint as prints
-from utils.course import outputs, report, runner
-from utils.course.execution import STAMP, RunFailed
+from utils.course import masters, outputs, report, runner
+from utils.course.execution import RunFailed
 from utils.measure import ledger
 from utils.measure.ledger import Row
 
@@ -35,7 +34,7 @@ def publish(*, from_: str | None = None, only: str | None = None, echo: Callable
     }
     readme = with_results(README.read_text(encoding="utf-8"), rows=ledger.current(folder / "ledger.jsonl"))
     for path, nb in published.items():
-        settings.write_whole(path, nbformat.writes(nb) + "\n")
+        settings.write_whole(path, masters.text(nb))
         echo(f"{path.name}: published")
     settings.write_whole(README, readme)
     return list(published)
@@ -70,8 +69,8 @@ def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
                 output.get("metadata", {}).pop("papermill", None)
                 _refuse(outputs.output_faults(output), place=f"{path.name} cell {index}")
             own.update(outputs=kept, execution_count=cell.execution_count)
-    _refuse(outputs.size_faults(nbformat.writes(master)), place=path.name)
-    master.metadata[STAMP] = dict(master.metadata.get(STAMP, {})) | {"cells": prints.cells_hash(master)}
+    masters.stamp(master)
+    _refuse(outputs.size_faults(masters.text(master)), place=path.name)
     return master
 
 
