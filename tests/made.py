@@ -2,8 +2,10 @@
 
 import nbformat
 
+from utils.course import masters
 from utils.measure import ledger
 
+PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters
 PARAMETERS = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""'
 RUN = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
 TITLE = """# 01 Made
@@ -48,6 +50,28 @@ def lesson():
         md(END),
     ]
     return nbformat.v4.new_notebook(cells=cells, metadata={"rank_for_less": {"needs": ["teacher"]}})
+
+
+def code(nb):
+    """The code cells of a notebook."""
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def run_cells(nb, *, start=1):
+    """Give every code cell the count and an output of a run that begins at `start`."""
+    for count, cell in enumerate(code(nb), start=start):
+        cell.update(execution_count=count, outputs=[nbformat.v4.new_output("stream", text=f"run {count}\nend\n")])
+
+
+def published():
+    """A notebook as publishing leaves it: parameters, prose, a sum and a text, the code with outputs."""
+    nb = notebook("1 + 1", "print('a\\nb')", needs=["teacher"])
+    nb.cells.insert(PROSE, nbformat.v4.new_markdown_cell("## Sums"))
+    for number, cell in enumerate(nb.cells):
+        cell.id = f"cell-{number}"
+    run_cells(nb)
+    masters.stamp(nb)
+    return nb
 
 
 def write_shop(folder, *, labels=LABELS):

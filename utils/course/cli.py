@@ -1,6 +1,7 @@
 """The command `course`: a thin shell over functions that a notebook can call as well.
 
-Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours, 130 after Ctrl-C.
+Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours, 130 after Ctrl-C. `lint` and
+`tidy` also end with 1 when they found or changed something, which stops a commit.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ Seed = Annotated[int, typer.Option(help="seed of training; the data never depend
 Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
 From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
 Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
+Notebooks = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="notebook files")]
 
 
 @app.callback()
@@ -118,6 +120,19 @@ def lint(
         typer.echo(fault, err=True)
     if found:
         raise typer.Exit(1)
+
+
+@app.command()
+def tidy(files: Notebooks) -> None:
+    """For authors: put back what an editor changed in notebooks unasked; exit status 1 when there was something."""
+    from utils.course import tidy as tidying
+
+    changed = 0
+    for file in files:
+        if tidying.tidy(file, committed=tidying.committed(file)):
+            typer.echo(f"{file}: tidied; look at it (git diff), then add it again")
+            changed += 1
+    raise typer.Exit(int(changed > 0))
 
 
 @data.command("check")
