@@ -115,6 +115,7 @@ def test_a_long_passage_of_prose_that_moves_past_code_costs_it_no_output(path):
     masters.stamp(start)
 
     def move(nb):
+        editor_ran_the_cells_again(nb)
         nb.cells = nb.cells[:1] + nb.cells[-2:] + nb.cells[1:-2]
 
     assert masters.is_published(after_editing(path, move, start=start)[2])
