@@ -64,7 +64,7 @@ def committed(path: Path) -> str | None:
 
 def _git(path: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in HOOK}
-    command = ["git", "-C", str(path.resolve().parent), *arguments]
+    command = ["git", "-C", str(path.absolute().parent), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise ValueError(f"{path}: git does not say what is committed ({done.stderr.strip()}); run: git status")
