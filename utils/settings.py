@@ -24,6 +24,9 @@ DATA = ROOT / "data"
 NOTEBOOKS = ROOT / "notebooks"
 ARTIFACTS = ROOT / "artifacts"
 
+PUBLIC_SETS = ("wands", "esci")  # fetched by name into data/<name>
+NAMED_SETS = ("synthetic", *PUBLIC_SETS)
+
 PARTIAL = ".partial-"  # begins the name of whatever is not whole yet; the writing process comes next
 N_CANDIDATES = 100  # products a ranker gets for one query, wherever nothing else is said
 
@@ -77,6 +80,21 @@ def profile(name: str) -> Profile:
     if name not in PROFILES:
         raise ValueError(f"profile '{name}' is not one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def data_folder(dataset: str | Path) -> Path:
+    """The folder that `dataset` means: data/<name> for a public set's name, or the path itself.
+
+    A folder of one's own called 'wands' or 'esci' is named by a path: ./wands.
+
+    Raises:
+        ValueError: the public set has not been fetched.
+    """
+    if dataset not in PUBLIC_SETS:
+        return Path(dataset).expanduser()
+    if not (DATA / dataset).is_dir():
+        raise ValueError(f"{dataset} is not here yet; fetch it with: course data fetch {dataset}")
+    return DATA / dataset
 
 
 def dataset_name(dataset: str) -> str:

@@ -183,3 +183,17 @@ def test_an_unknown_notebook_is_answered_with_those_there_are(course):
     course.write("01_one", notebook())
     with pytest.raises(ValueError, match="notebook '9' is not one of 01_one"):
         runner.notebooks(only="9")
+
+
+def test_fetched_set_is_run_by_its_name_and_reruns_when_its_files_change(course, executed, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "DATA", tmp_path)
+    course.write("01_one", notebook("a = 1"))
+    chosen = RUN | {"dataset": "wands"}
+    with pytest.raises(ValueError, match="fetch it with: course data fetch wands"):
+        runner.run(**chosen)
+    write_shop(tmp_path / "wands")
+    assert runner.run(**chosen, echo=str) == settings.ARTIFACTS / "wands-laptop-0"
+    assert executed == [("01_one", {"DATASET": "wands"})]
+    assert states(dataset="wands") == {"01_one": "fresh"}
+    write_shop(tmp_path / "wands", labels=LABELS.replace("q2,p1,1", "q2,p1,0"))
+    assert states(dataset="wands") == {"01_one": "changed"}

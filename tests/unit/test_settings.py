@@ -41,3 +41,17 @@ def test_importing_the_training_says_nothing_on_standard_error():
     command = [sys.executable, "-c", "from utils.rank import baselines, training"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_fetched_set_is_named_and_any_other_data_set_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "DATA", tmp_path)
+    (tmp_path / "wands").mkdir()
+    assert settings.data_folder("wands") == tmp_path / "wands"
+    assert [str(settings.data_folder(path)) for path in ("./wands", "some/shop")] == ["wands", "some/shop"]
+    assert settings.dataset_name("wands") == settings.dataset_name(str(tmp_path / "wands")) == "wands"
+
+
+def test_set_that_was_not_fetched_is_refused_with_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "DATA", tmp_path)
+    with pytest.raises(ValueError, match="^esci is not here yet; fetch it with: course data fetch esci$"):
+        settings.data_folder("esci")

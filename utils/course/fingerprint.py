@@ -40,14 +40,14 @@ def cells_hash(nb: NotebookNode) -> str:
 
 
 def data_hashes(dataset: str) -> dict[str, str]:
-    """Hashes of the files of a folder of data; none for the embedded shop, whose code is among the modules.
+    """Hashes of the files of a data set; none for the embedded shop, whose code is among the modules.
 
     Raises:
-        ValueError: there is no such folder.
+        ValueError: there is no such folder, or the public set has not been fetched.
     """
     if dataset == "synthetic":
         return {}
-    folder = Path(dataset).expanduser()
+    folder = settings.data_folder(dataset)
     if not folder.is_dir():
         raise ValueError(f"{dataset}: no such folder; give 'synthetic' or a folder with {', '.join(DATA_FILES[:3])}")
     return {f"data {name}": settings.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}

@@ -168,8 +168,8 @@ def _check_data(dataset: str, *, profile: str) -> None:
 
 
 def _absolute(dataset: str) -> str:
-    """The data set as a notebook needs it, which runs in another folder."""
-    return dataset if dataset == "synthetic" else str(Path(dataset).expanduser().resolve())
+    """The data set as a notebook needs it, which runs in another folder: a name stays, a path becomes absolute."""
+    return dataset if dataset in settings.NAMED_SETS else str(settings.data_folder(dataset).resolve())
 
 
 def _differing(path: Path, *, parameters: dict[str, object]) -> dict[str, object]:

@@ -62,17 +62,18 @@ class Catalogue:
 
 
 def load(dataset: str | Path, *, profile: settings.Profile) -> Catalogue:
-    """Load `synthetic` (the embedded shop) or a folder, cut to the profile's number of queries a split.
+    """Load `synthetic` (the embedded shop), a fetched set by its name, or a folder; cut to the profile's sizes.
 
     Raises:
         DataError: a file, column, line or value is unusable.
+        ValueError: a public set that has not been fetched.
     """
     if str(dataset) == "synthetic":
         from utils.data import synthetic
 
         tables = synthetic.tables()
     else:
-        tables = read_folder(Path(dataset))
+        tables = read_folder(settings.data_folder(dataset))
     return build(tables, name=settings.dataset_name(str(dataset)), profile=profile)
 
 
@@ -224,7 +225,7 @@ def product_text(row: dict[str, str]) -> str:
 
 def split_by_hash(query: str) -> str:
     """A split for a query that has none: 60% train, 15% valid, 25% test by a hash of its normalised text."""
-    share = int(hashlib.sha256(_normal(query).encode()).hexdigest()[:8], 16) / 16**8
+    share = int(hashlib.sha256(normal_text(query).encode()).hexdigest()[:8], 16) / 16**8
     return "train" if share < 0.60 else "valid" if share < 0.75 else "test"
 
 
@@ -236,11 +237,12 @@ def shared_texts(queries: Iterable[tuple[str, str]]) -> list[str]:
     """
     splits: dict[str, set[str]] = {}
     for text, split in queries:
-        splits.setdefault(_normal(text), set()).add(split)
+        splits.setdefault(normal_text(text), set()).add(split)
     return [text for text, found in splits.items() if len(found) > 1]
 
 
-def _normal(query: str) -> str:
+def normal_text(query: str) -> str:
+    """The query as two of them are compared: lower case, single spaces."""
     return " ".join(query.lower().split())
 
 
