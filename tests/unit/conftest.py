@@ -1,4 +1,4 @@
-"""What the tests of running, publishing, reporting and of the commands share."""
+"""What the tests of running, publishing, reporting, fetching and of the commands share."""
 
 from types import SimpleNamespace
 
@@ -6,9 +6,12 @@ import nbformat
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from public_files import WANDS, esci_tables, write_list
+from served import serve
 
 from utils import settings
 from utils.course import execution, publish
+from utils.data import download
 from utils.measure import ledger, plots
 
 
@@ -53,3 +56,28 @@ def rows(monkeypatch):
     for name in ("quality_against_latency", "size_and_work"):
         monkeypatch.setattr(plots, name, lambda rows, title: Figure(), raising=False)
     return made
+
+
+@pytest.fixture
+def site(monkeypatch):
+    """A server on this machine with no proxy before it, and no pause between the tries of a download."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(download, "PAUSE_S", 0)
+    with serve() as served:
+        yield served
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch, site):
+    """A data folder whose list names the site's files of WANDS and ESCI."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setattr(settings, "DATA", folder)
+    examples, products = esci_tables()
+    for name, table in zip(("examples.parquet", "products.parquet"), (examples, products), strict=True):
+        table.to_parquet(tmp_path / name, row_group_size=7)
+    parquet = {name: (tmp_path / name).read_bytes() for name in ("examples.parquet", "products.parquet")}
+    write_list(folder, {"wands": WANDS, "esci": parquet}, site=site)
+    return folder

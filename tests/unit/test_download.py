@@ -17,20 +17,10 @@ BODY = b"query_id\tquery\n" + bytes(range(256)) * 400
 HALF = 3 * CHUNK  # a connection that ends keeps whole chunks
 
 
-@pytest.fixture(autouse=True)
-def plain_network(monkeypatch):
-    """No proxy of this machine stands between, and no pause between tries."""
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(download, "PAUSE_S", 0)
-
-
 @pytest.fixture
-def site():
-    with serve() as served:
-        served.pages["/query.csv"] = Page(BODY)
-        yield served
+def site(site):
+    site.pages["/query.csv"] = Page(BODY)
+    return site
 
 
 def query_file(site, *, path="/query.csv", **changes):
@@ -192,7 +182,7 @@ def test_first_host_must_be_listed_too(site, tmp_path):
     assert site.asked == []
 
 
-def test_no_network_is_named_at_once_with_the_way_out(tmp_path):
+def test_no_network_is_named_at_once_with_the_way_out(site, tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # taken, and nobody listens
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/query.csv"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -29,10 +28,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(help="Look at a data set before ranking it.", no_args_is_help=True)
+data = typer.Typer(help="Fetch a public data set, or look at one before ranking it.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
-Dataset = Annotated[str, typer.Option(help="'synthetic', or a folder with queries.csv, products.csv, labels.csv")]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        help="'synthetic', a fetched set ('wands', 'esci'), or a folder with queries, products and labels.csv"
+    ),
+]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help=f"sizes of the run: {', '.join(settings.PROFILES)}")]
 Seed = Annotated[int, typer.Option(help="seed of training; the data never depends on it")]
 Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
@@ -135,24 +139,34 @@ def tidy(files: Notebooks) -> None:
     raise typer.Exit(int(changed > 0))
 
 
-@data.command("check")
-def check(folder: Path) -> None:
-    """Check a folder line by line and say what is in it; the first fault is named with its place."""
-    from utils.data import catalogue
+@data.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help=f"one of {', '.join(settings.PUBLIC_SETS)}")],
+    from_: Annotated[
+        str, typer.Option("--from", help="take the files from here: a folder, a .zip, or the address of a mirror")
+    ] = "",
+    hub: Annotated[bool, typer.Option("--hub", help="esci alone: take it from the Hugging Face hub")] = False,
+    into: Annotated[str, typer.Option(help="folder that the set's own folder lies in (data/ if empty)")] = "",
+) -> None:
+    """Fetch a public data set, check it, and write it in the layout of data/README.md; an interrupted call goes on."""
+    from utils.data import public_sets
 
+    folder = public_sets.fetch(name, from_=from_, hub=hub, into=into, echo=typer.echo)
+    typer.echo(f"next: course run --dataset {folder if into else name}")
+
+
+@data.command("check")
+def check(
+    dataset: Annotated[str, typer.Argument(metavar="FOLDER", help="a folder, or the name of a fetched set")],
+) -> None:
+    """Check a folder line by line and say what is in it; the first fault is named with its place."""
+    from utils.data import catalogue, summary
+
+    folder = settings.data_folder(dataset)
     tables = catalogue.read_folder(folder)
     catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))  # raises when a split has no label
-    for file, rows in tables.items():
-        typer.echo(f"{file}: {len(rows):,} lines")
-    split_of = [
-        (row["query"], row.get("split") or catalogue.split_by_hash(row["query"])) for row in tables["queries.csv"]
-    ]
-    splits = Counter(split for _, split in split_of)
-    typer.echo("queries by split: " + ", ".join(f"{split} {splits[split]:,}" for split in catalogue.SPLITS))
-    leaked = catalogue.shared_texts(split_of)
-    typer.echo(f"query texts in more than one split: {len(leaked):,}" + (f", such as '{leaked[0]}'" if leaked else ""))
-    labels = Counter(row["label"] for row in tables["labels.csv"])
-    typer.echo("labels: " + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()))
+    for line in summary.lines(tables):
+        typer.echo(line)
 
 
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
