@@ -27,6 +27,7 @@ class Page:
     stalls: int | None = None
     ranges: bool = True
     shifted: int = 0
+    says_length: bool = True
 
 
 @dataclass
@@ -87,7 +88,8 @@ def answer(handler, site):
 
 def send(handler, *, status, headers, body=b"", page=None, site=None):
     handler.send_response(status)
-    for name, value in ({"Content-Length": str(len(body))} | headers).items():
+    length = {"Content-Length": str(len(body))} if page is None or page.says_length else {}
+    for name, value in (length | headers).items():
         handler.send_header(name, value)
     handler.end_headers()
     if page is None:

@@ -74,6 +74,12 @@ def test_server_that_does_not_know_ranges_sends_it_all_again(site, tmp_path):
     assert site.sent == [HALF, len(BODY)]
 
 
+def test_end_of_an_answer_that_says_no_length_is_not_taken_for_the_end_of_the_file(site, tmp_path):
+    site.pages["/query.csv"].cuts, site.pages["/query.csv"].says_length = [HALF], False
+    assert fetch(site, tmp_path, n_tries=2).read_bytes() == BODY
+    assert site.sent == [HALF, len(BODY) - HALF]
+
+
 def test_server_that_always_stops_at_the_same_byte_is_given_up(site, tmp_path):
     site.pages["/query.csv"].cuts, site.pages["/query.csv"].ranges = [HALF] * 9, False
     refused(site, tmp_path, "stopped after", n_tries=3)
