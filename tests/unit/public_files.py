@@ -76,5 +76,5 @@ def table(folder, name):
 
 def left_out(told):
     """The counts that are not zero, by reason."""
-    lines = [line.removeprefix("left out: ").partition(" ") for line in told if line.startswith("left out: ")]
-    return {reason: int(count) for count, _, reason in lines if count != "0"}
+    lines = [line.removeprefix("left out: ").rpartition(": ") for line in told if line.startswith("left out: ")]
+    return {reason: int(count) for reason, _, count in lines if count != "0"}

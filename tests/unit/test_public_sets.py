@@ -44,7 +44,7 @@ def test_what_the_layout_refuses_is_left_out_counted_and_written_down(data):
         layout.LABEL_LEFT: 2,
     }
     source = (folder / "SOURCE.md").read_text()
-    assert f"- left out: 1 {layout.NO_TITLE}" in source and "https://a.page" in source and "Licence: MIT" in source
+    assert f"- left out: {layout.NO_TITLE}: 1" in source and "https://a.page" in source and "Licence: MIT" in source
     for file, body in WANDS.items():
         assert f"- {file}, sha256 {sha256(body)}" in source
 

@@ -110,7 +110,7 @@ def _build(wanted: PublicSet, *, files: dict[str, Path], folder: Path, echo: Ech
     try:
         left_out = _convert(wanted, files=files, folder=partial)
         tables = catalogue.read_folder(partial)
-        told = [*summary.lines(tables), *(f"left out: {left_out[reason]:,} {reason}" for reason in layout.REASONS)]
+        told = [*summary.lines(tables), *(f"left out: {reason}: {left_out[reason]:,}" for reason in layout.REASONS)]
         hashes = [f"{file}, sha256 {settings.sha256(partial / file)}" for file in tables]
         source = _source(wanted, from_hub=not files, told=[*told, *hashes])
         (partial / "SOURCE.md").write_text(source, encoding="utf-8")
