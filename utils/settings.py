@@ -160,6 +160,29 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         os.replace(new, folder)
 
 
+@contextmanager
+def alone(lock_file: Path, *, busy: str) -> Iterator[None]:
+    """Hold a lock, whose folder is made; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        ValueError: another process holds it (the message is `busy`), or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(lock_file, timeout=0)
+    try:
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(busy) from None
+    except OSError as error:
+        raise ValueError(f"{lock_file.parent}: cannot be written ({error.strerror}); give another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written under `folder`; what a living one writes stays."""
     import psutil

@@ -117,7 +117,7 @@ def test_second_process_is_refused_while_the_first_fetches(data, site):
     (data / "downloads").mkdir()
     with (
         FileLock(data / "downloads" / ".wands.lock"),
-        pytest.raises(public_sets.BusyError, match="wands is being fetched by another process; wait"),
+        pytest.raises(ValueError, match="wands is being fetched by another process; wait"),
     ):
         public_sets.fetch("wands", echo=str)
     assert site.asked == []

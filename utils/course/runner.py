@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,7 +85,8 @@ def run(
     if stale and dataset != "synthetic":
         _check_data(dataset, profile=profile)
     folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
-    with _alone(folder):
+    busy = f"{folder}: another run is working there; wait for it, or give another --out"
+    with settings.alone(folder / ".lock", busy=busy):
         settings.sweep(folder)
         for job in jobs():
             _bring_up_to_date(job, echo=echo)
@@ -112,25 +112,6 @@ def status(*, profile: str, dataset: str, seed: int, out: str = "") -> list[Note
         NotebookStatus(name=job.source.stem, state=_state(job)[0], seconds=execution.stamp(job.executed).get("seconds"))
         for job in _jobs(notebooks(), profile=profile, dataset=dataset, seed=seed, out=out, parameters={})
     ]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Make the folder and hold its lock; the system lets go of it when the process ends, however it ends."""
-    from filelock import FileLock, Timeout
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise ValueError(f"{folder}: another run is working there; wait for it, or give another --out") from None
-    except OSError as error:
-        raise ValueError(f"{folder}: cannot be written ({error.strerror}); give another folder with --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _jobs(

@@ -6,17 +6,14 @@ goes on with it or clears it away.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote, urlsplit
-
-from filelock import FileLock, Timeout
 
 from utils import settings
 from utils.data import catalogue, download, esci, handed_over, layout, sources, summary, wands
@@ -24,10 +21,6 @@ from utils.data.sources import PublicSet
 
 CONTENTS = ("queries.csv", "products.csv", "labels.csv", "SOURCE.md")
 Echo = Callable[[str], object]
-
-
-class BusyError(OSError):
-    """Another process is fetching the same set."""
 
 
 def fetch(name: str, *, from_: str = "", hub: bool = False, into: str | Path = "", echo: Echo = print) -> Path:
@@ -39,15 +32,18 @@ def fetch(name: str, *, from_: str = "", hub: bool = False, into: str | Path = "
         into: the folder that the set's own folder lies in; data/ if empty.
 
     Raises:
-        ValueError: a wrong name or combination, files that are not the set's, a folder in the way.
-        OSError: no network, a full disk, another process at the same set.
+        ValueError: a wrong name or combination, files that are not the set's, a folder in the way, another process at
+            the same set.
+        OSError: no network, a full disk.
     """
     wanted = sources.public_set(name)
     if hub and (name != "esci" or from_):
         raise ValueError("--hub is for esci alone and excludes --from; leave one of them out")
     folder = (Path(into).expanduser() if str(into) else settings.DATA) / name
     downloads = folder.parent / "downloads" / name
-    with sources.full_disk_named(folder.parent), _alone(downloads, name=name):
+    lock = downloads.with_name(f".{name}.lock")
+    busy = f"{name} is being fetched by another process; wait for it, then run the same again"
+    with sources.full_disk_named(folder.parent), settings.alone(lock, busy=busy):
         if _is_whole(folder):
             echo(f"{name} is here already, in {folder}; nothing to do")
             return folder
@@ -56,21 +52,6 @@ def fetch(name: str, *, from_: str = "", hub: bool = False, into: str | Path = "
         shutil.rmtree(downloads, ignore_errors=True)
     echo(f"{name} is in {folder}")
     return folder
-
-
-@contextlib.contextmanager
-def _alone(downloads: Path, *, name: str) -> Iterator[None]:
-    """Hold the set's lock; it goes with the process, so a killed fetch blocks nobody."""
-    downloads.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(downloads.parent / f".{name}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BusyError(f"{name} is being fetched by another process; wait for it, then run the same again") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _is_whole(folder: Path) -> bool:
