@@ -8,6 +8,7 @@ from utils.measure import ledger
 PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters
 PARAMETERS = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""'
 RUN = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
+CI = RUN | {"profile": "ci"}
 TITLE = """# 01 Made
 
 **Promise:** you see a notebook.

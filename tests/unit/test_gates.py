@@ -55,8 +55,8 @@ def test_one_bad_row_among_good_ones_is_enough():
         ({"bugdet_s": 60}, "01_one.bugdet_s"),
     ],
 )
-def test_a_gate_that_cannot_fail_or_is_misspelt_is_refused(tmp_path, changes, fault):
-    path = tmp_path / "notebooks.yaml"
-    path.write_text(yaml.safe_dump({"01_one": TEXT | changes}))
+def test_a_gate_that_cannot_fail_or_is_misspelt_is_refused(tmp_path, monkeypatch, changes, fault):
+    monkeypatch.setattr(gates, "GATES", tmp_path / "notebooks.yaml")
+    gates.GATES.write_text(yaml.safe_dump({"01_one": TEXT | changes}))
     with pytest.raises(ValueError, match=fault):
-        gates.read(path)
+        gates.read()

@@ -113,6 +113,15 @@ def publish(from_: From = None, only: Only = None) -> None:
 
 
 @app.command()
+def new(name: Annotated[str, typer.Argument(help="two digits and a title, such as 15_shorter_pairs")]) -> None:
+    """For authors: begin a notebook from the template, with its gate and its line in README.md."""
+    from utils.course import new as making
+
+    for path in making.create(name):
+        typer.echo(f"{path.relative_to(settings.ROOT)}: written")
+
+
+@app.command()
 def lint(
     files: Annotated[list[Path] | None, typer.Argument(help="notebooks and pages; all when empty")] = None,
 ) -> None:

@@ -7,7 +7,6 @@ or what follows from one: those are recorded, not asserted. The gates themselves
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -53,20 +52,20 @@ class Gate(BaseModel):
         return rows
 
 
-def read(path: Path = GATES) -> dict[str, Gate]:
-    """The gate of each notebook, by its name.
+def read() -> dict[str, Gate]:
+    """The gate of each notebook in GATES, by the notebook's name.
 
     Raises:
         ValueError: a gate that could not fail, or one with an unknown key; names the notebook and the key.
     """
     gates = {}
-    for name, text in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+    for name, text in yaml.safe_load(GATES.read_text(encoding="utf-8")).items():
         try:
             gates[name] = Gate.model_validate(text)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, (name, *first["loc"])))
-            raise ValueError(f"{path.name}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise ValueError(f"{GATES.name}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
     return gates
 
 
