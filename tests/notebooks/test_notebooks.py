@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from made import CI
 
-from utils.course import execution, gates, lint, publish, report, runner
-from utils.measure import ledger
+from utils.course import execution, gates, lint, report, results, runner, show
+from utils.measure import ledger, recorded
 
 GATES = gates.read()
 
@@ -47,14 +47,16 @@ def cells_of(html: str) -> list[list[str]]:
     return [line for line in lines if line[0] != "row" and any(line)]
 
 
-def test_results_in_readme_are_the_ledger_that_the_last_notebook_shows():
-    page = publish.README.read_text(encoding="utf-8").split(publish.BEGIN)[1].split(publish.END)[0]
-    stated = [line.strip("| \n").split(" | ") for line in page.splitlines() if line.startswith("| ")]
-    nb = nbformat.read(runner.notebooks()[-1], as_version=4)
-    shown = [
-        o.data["text/html"] for cell in nb.cells for o in cell.get("outputs", []) if "text/html" in o.get("data", {})
-    ]
-    assert len(stated) > 4 and stated[2:] == cells_of(shown[-1])[1:]
+def test_readme_shows_what_the_recorded_results_render_to():
+    page = results.README.read_text(encoding="utf-8")
+    assert recorded.read(dataset="synthetic") and results.with_results(page) == page, "run: course results"
+
+
+def test_the_notebook_shows_the_recorded_results_as_they_are():
+    nb = nbformat.read(runner.notebooks("01")[0], as_version=4)
+    (cell,) = (cell for cell in nb.cells if "show.recorded_quality" in cell.source)
+    shown = cells_of(cell.outputs[0].data["text/html"])
+    assert shown == cells_of(show.recorded_quality("synthetic").to_html()), "run: make notebooks"
 
 
 def test_every_field_of_the_ledger_is_measured_by_some_row(out):

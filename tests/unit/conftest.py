@@ -10,7 +10,7 @@ from public_files import WANDS, esci_tables, write_list
 from served import serve
 
 from utils import settings
-from utils.course import execution, publish
+from utils.course import execution, results
 from utils.data import download
 from utils.measure import ledger, plots
 
@@ -22,8 +22,8 @@ def course(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(settings, "NOTEBOOKS", folder)
     monkeypatch.setattr(settings, "ARTIFACTS", tmp_path / "artifacts")
-    monkeypatch.setattr(publish, "README", tmp_path / "README.md")
-    publish.README.write_text(f"before {publish.BEGIN} old {publish.END} after")
+    monkeypatch.setattr(results, "README", tmp_path / "README.md")
+    results.README.write_text(f"before {results.BEGIN} old {results.END} after")
     return SimpleNamespace(folder=folder, write=lambda name, nb: nbformat.write(nb, folder / f"{name}.ipynb"))
 
 

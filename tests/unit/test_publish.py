@@ -53,14 +53,3 @@ def test_publishing_leaves_widgets_out(course, executed):
     publish.publish(echo=lambda text: None)
     published = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
     assert [output.data for output in published] == [{"text/plain": "kept"}]
-
-
-def test_results_stand_between_the_marks_of_the_page_and_replace_the_old_ones(rows):
-    page = f"a\n{publish.BEGIN}\nold\n{publish.END}\nz\n"
-    table = "|  | NDCG@10 |\n| --- | --- |\n| teacher | 0.812 |\n| random | – |\n"
-    machine = "Measured on this machine: processor zen4, 2 cores, 8 GiB of memory, no GPU, Linux."
-    found = publish.with_results(page, rows=rows)
-    assert found == f"a\n{publish.BEGIN}\n{table}\n{machine}\n{publish.END}\nz\n"
-    assert publish.with_results(found, rows=rows) == found
-    with pytest.raises(ValueError, match="the marks .* are missing"):
-        publish.with_results("no marks", rows=rows)

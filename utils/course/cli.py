@@ -105,6 +105,18 @@ def report(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed
 
 
 @app.command()
+def results(
+    dataset: Annotated[list[str] | None, typer.Option(help="a data set; give it again for more of them")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="a seed; give it again for more; 0, 1 and 2 if none")] = None,
+    profile: ProfileName = "laptop",
+) -> None:
+    """Record whole runs over data sets and seeds under data/results/, and put their tables into README.md; hours."""
+    from utils.course import results as studies
+
+    studies.study(datasets=dataset or ["synthetic"], seeds=seed or [0, 1, 2], profile=profile, echo=typer.echo)
+
+
+@app.command()
 def publish(from_: From = None, only: Only = None) -> None:
     """For authors: run with the notebooks' own parameters and commit-ready outputs, written over notebooks/."""
     from utils.course import publish as publishing

@@ -53,6 +53,14 @@ def data_hashes(dataset: str) -> dict[str, str]:
     return {f"data {name}": settings.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}
 
 
+def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
+    """Hashes of the recorded results that the notebook may show; none where it does not reach them."""
+    if PACKAGE / "measure" / "recorded.py" not in modules(nb):
+        return {}
+    files = sorted(settings.RESULTS.glob(f"{settings.dataset_name(dataset)}-*.json"))
+    return {f"recorded {path.name}": settings.sha256(path) for path in files}
+
+
 def modules(nb: NotebookNode) -> set[Path]:
     """Files of `utils` that the notebook reaches by imports, those inside functions included."""
     found: set[Path] = set()

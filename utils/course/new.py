@@ -9,9 +9,9 @@ import nbformat
 
 from utils import settings
 from utils.course import gates, masters, runner
+from utils.course.results import README
 
 TEMPLATE = Path(__file__).with_name("template.ipynb")
-README = settings.ROOT / "README.md"
 LISTED = "| [`{name}`](notebooks/{name}.ipynb) | how many tokens of a pair a ranker needs | 3 |\n"
 GATE = """{name}:
   budget_s: 120

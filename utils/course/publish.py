@@ -1,26 +1,21 @@
-"""Putting the outputs of a default run into the repository: into its notebooks, without what only holds on one machine,
-and the ledger into README.md."""
+"""Putting the outputs of a default run into the notebooks of the repository, without what only holds on one machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import nbformat
 
 from utils import settings
-from utils.course import masters, outputs, report, runner
+from utils.course import masters, outputs, runner
 from utils.course.execution import RunFailed
-from utils.measure import ledger
-from utils.measure.ledger import Row
 
-README = settings.ROOT / "README.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 DEFAULTS = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
 
 
 def publish(*, from_: str | None = None, only: str | None = None, echo: Callable[[str], object] = print) -> list[Path]:
-    """Run with the notebooks' own parameters, put the outputs into the masters and the ledger into README.md.
+    """Run with the notebooks' own parameters, put the outputs into the masters.
 
     All of them or none.
 
@@ -32,26 +27,10 @@ def publish(*, from_: str | None = None, only: str | None = None, echo: Callable
     published = {
         path: _published(path, executed=folder / "notebooks" / path.name) for path in runner.notebooks(only, from_)
     }
-    readme = with_results(README.read_text(encoding="utf-8"), rows=ledger.current(folder / "ledger.jsonl"))
     for path, nb in published.items():
         settings.write_whole(path, masters.text(nb))
         echo(f"{path.name}: published")
-    settings.write_whole(README, readme)
     return list(published)
-
-
-def with_results(page: str, *, rows: Sequence[Row]) -> str:
-    """The page with the ledger as a Markdown table between its two marks; ValueError when a mark is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md: the marks {BEGIN} and {END} are missing; put them around the table of results")
-    frame = ledger.table(rows)
-    lines = [["", *frame.columns], ["---"] * (1 + len(frame.columns))]
-    lines += [[label, *cells] for label, *cells in frame.itertuples()]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    machines = "\n".join(dict.fromkeys(report.machine_words(row.machine) for row in rows))
-    return f"{before}{begin}\n{table}\n{machines}\n{end}{after}"
 
 
 def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:

@@ -132,6 +132,7 @@ def _jobs(
         nb = nbformat.read(path, as_version=4)
         made, needs = stages.hashes(folder), nb.metadata.get(STAMP, {}).get("needs", [])
         upstream = data | {f"stage {stage}": made.get(stage, "missing") for stage in needs}
+        upstream |= prints.recorded_hashes(nb, dataset=dataset)
         given = deciding | parameters.get(path.stem, {})
         yield Job(
             source=path,

@@ -1,0 +1,139 @@
+"""Recorded results: the ledger rows of whole runs, one small JSON file a run, committed under `data/results/`.
+
+README.md and the notebooks show tables made from them; `utils.course.results` makes the runs. A recorded run says its
+machine, versions, date and command, for its times are of that machine alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from utils import settings
+from utils.measure import ledger
+from utils.measure.ledger import Delta, Latency, Row
+
+SHARED = ("dataset", "profile", "seed", "git_revision", "machine", "versions")  # the same for every row of a run
+
+
+class Run(BaseModel):
+    """One run as it is recorded.
+
+    Attributes:
+        command: the command line that makes it again.
+        code: one hash of all that decided the outcome: cells, parameters, modules, the lock, the data.
+        rows: the ledger's rows less the fields in SHARED.
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    dataset: str
+    profile: str
+    seed: int
+    command: str
+    code: str
+    git_revision: str
+    machine: dict[str, str | bool | int | float | list[str] | None]
+    versions: dict[str, str]
+    rows: list[dict]
+
+    def ledger_rows(self) -> list[Row]:
+        """The rows as the ledger had them."""
+        shared = self.model_dump(include=set(SHARED))
+        return [Row.model_validate(row | shared) for row in self.rows]
+
+
+def place(*, dataset: str, profile: str, seed: int) -> Path:
+    """The file of one run."""
+    return settings.RESULTS / f"{settings.dataset_name(dataset)}-{profile}-{seed}.json"
+
+
+def read(*, dataset: str, profile: str = "laptop") -> list[Run]:
+    """The recorded runs of a data set in the order of their seeds; none when nothing is recorded.
+
+    Raises:
+        ValueError: a file is not a recorded run; names it and what is wrong.
+    """
+    name = settings.dataset_name(dataset)
+    runs = [_read_one(path) for path in sorted(settings.RESULTS.glob(f"{name}-{profile}-*.json"))]
+    return sorted((run for run in runs if run.dataset == name), key=lambda run: run.seed)
+
+
+def _read_one(path: Path) -> Run:
+    try:
+        run = Run.model_validate_json(path.read_bytes())
+        run.ledger_rows()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        raise ValueError(f"{path.name}: {where}: {first['msg']}; delete it, then run: course results") from None
+    return run
+
+
+def write(rows: Sequence[Row], *, command: str, code: str) -> Path:
+    """Record the rows of one run; an older record of the same run is replaced."""
+    last = rows[-1].model_dump()
+    own = [row.model_dump(exclude=set(SHARED)) for row in rows]
+    run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own)
+    path = place(dataset=run.dataset, profile=run.profile, seed=run.seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return settings.write_whole(path, run.model_dump_json(indent=1) + "\n")
+
+
+def mean_rows(runs: Iterable[Run]) -> list[Row]:
+    """One row for each way of running a stage: means of quality over the runs, medians of times and of money.
+
+    The ends of the interval of the difference to the teacher are the widest of the runs': it holds whatever the seed.
+    """
+    groups: dict[tuple, list[Row]] = {}
+    for run in runs:
+        for row in run.ledger_rows():
+            groups.setdefault((row.stage, row.runtime, row.precision, row.device), []).append(row)
+    return [_mean_row(group) for group in groups.values()]
+
+
+def _mean_row(rows: Sequence[Row]) -> Row:
+    given = [name for name in Row.model_fields if all(getattr(row, name) is not None for row in rows)]
+    found = {}
+    for name in {"ndcg10", "mrr10", "ndcg10_end_to_end", "recall"} & set(given):
+        found[name] = statistics.fmean(getattr(row, name) for row in rows)
+    for name in {"pairs_per_s", "usd_per_million_queries"} & set(given):
+        found[name] = statistics.median(getattr(row, name) for row in rows)
+    if "ndcg10_delta" in given:
+        deltas = [row.ndcg10_delta for row in rows]
+        mean = statistics.fmean(delta.mean for delta in deltas)
+        low, high = min(delta.low for delta in deltas), max(delta.high for delta in deltas)
+        found["ndcg10_delta"] = Delta(mean=mean, low=low, high=high)
+    if "latency_ms" in given:
+        times = [row.latency_ms for row in rows]
+        medians = {part: statistics.median(getattr(time, part) for time in times) for part in ("p50", "p95", "p99")}
+        found["latency_ms"] = Latency(**medians, n=sum(time.n for time in times))
+    return rows[0].model_copy(update=found)
+
+
+def table(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
+    """The recorded runs of a data set as the ledger shows rows, with the span of NDCG@10 over the seeds.
+
+    Raises:
+        ValueError: nothing is recorded for it; the message holds the command that does.
+    """
+    runs = read(dataset=dataset, profile=profile)
+    if not runs:
+        command = f"course results --dataset {dataset} --profile {profile}"
+        raise ValueError(f"nothing is recorded for '{dataset}' with the profile {profile}; record it with: {command}")
+    rows = mean_rows(runs)
+    frame = ledger.table(rows)
+    spans = [_span(row, runs=runs) for row in rows]
+    frame.insert(1, f"seeds {', '.join(str(run.seed) for run in runs)}", spans)
+    return frame
+
+
+def _span(mean: Row, *, runs: Sequence[Run]) -> str:
+    same = (mean.stage, mean.runtime, mean.precision, mean.device)
+    rows = (row for run in runs for row in run.ledger_rows())
+    values = [row.ndcg10 for row in rows if (row.stage, row.runtime, row.precision, row.device) == same]
+    values = [value for value in values if value is not None]
+    return f"{min(values):.3f} to {max(values):.3f}" if values else "–"
