@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On Linux without a GPU, an index of CPU builds saves gigabytes: choose one at https://pytorch.org/get-started/locally/
 TORCH_INDEX ?=
 
-.PHONY: help setup run test contract lab lint lock notebooks clean
+.PHONY: help setup run test contract lab lint hooks lock notebooks clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
@@ -35,16 +35,19 @@ lab: $(VENV)/installed  ## open the notebooks in JupyterLab
 notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
 	$(BIN)/course publish
 
-test: $(VENV)/installed-dev  ## check the code's style, then pass all tests but the slow ones
-	$(BIN)/ruff check .
+test: lint  ## lint, then pass all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 
 contract: $(VENV)/installed-dev  ## show how hard the embedded shop is, and that a run repeats itself (minutes)
 	$(BIN)/python -m pytest -m slow -s
 
-lint: $(VENV)/installed-dev  ## check the code's style
+lint: $(VENV)/installed-dev  ## check style, notebooks, links and the spelling of our words; seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/course lint
+
+hooks: $(VENV)/installed-dev  ## let git run the checks before every commit
+	$(BIN)/pre-commit install
 
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
   --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)

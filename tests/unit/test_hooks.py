@@ -114,7 +114,7 @@ def test_a_hook_without_the_environment_says_which_target_makes_it(tmp_path):
     (tmp_path / ".ci").mkdir()
     shutil.copy(settings.ROOT / ".ci" / "venv", tmp_path / ".ci")
     done = subprocess.run([".ci/venv", "ruff", "check"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and ".venv/bin/ruff is missing: run 'make setup' first" in done.stderr
+    assert done.returncode == 1 and ".venv/bin/ruff is missing: run 'make hooks' first" in done.stderr
     makefile = (settings.ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in re.findall(r"make (\w+)", done.stderr))
 

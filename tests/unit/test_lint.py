@@ -9,7 +9,7 @@ import pytest
 from made import lesson
 
 from utils import settings
-from utils.course import cli, fingerprint, lint
+from utils.course import cli, lint, masters
 
 GLOSSARY = (
     "# Words\n\n## How we write it\n\n| we write | not |\n|---|---|\n| PyTorch | `pytorch` |\n| nDCG, NDCG | `ndcg` |\n"
@@ -32,7 +32,7 @@ def house(tmp_path, monkeypatch):
         change(nb)
         for count, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), start=1):
             cell.execution_count = count
-        nb.metadata.rank_for_less["cells"] = fingerprint.cells_hash(nb)
+        masters.stamp(nb)
         afterwards(nb)
         (settings.NOTEBOOKS / "01_made.ipynb").write_text(json.dumps(nb))
         return lint.faults()
@@ -172,6 +172,7 @@ def test_a_single_fault_of_a_notebook_is_named_with_its_place(house, change, cel
     [
         (added(4, "other = 1"), "notebooks/01_made.ipynb: outputs are not those of the cells; run: make notebooks"),
         (swap, "notebooks/01_made.ipynb cell 4: ran as number 4, not 3; run in order"),
+        (shown("NDCG@10 0.9"), "notebooks/01_made.ipynb: outputs are not those that were published"),
         (lambda nb: nb.cells[4].update(execution_count=9), "notebooks/01_made.ipynb cell 4: ran as number 9, not 3"),
         (lambda nb: nb.cells[4].update(execution_count=None), "notebooks/01_made.ipynb cell 4: was never run"),
     ],

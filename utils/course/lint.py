@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
 from utils import settings
-from utils.course import fingerprint, outputs, prose, runner, typed_numbers
+from utils.course import fingerprint, masters, outputs, prose, runner, typed_numbers
 
 Fault = tuple[int | None, str]  # the cell, counted from 0, or None for the whole notebook; what is wrong and what to do
 
@@ -141,7 +141,7 @@ def _begin_faults(nb: NotebookNode, *, name: str, first: int, tree: ast.Module |
     if called != name:
         yield first, f"begins the notebook '{called}', but the file is called {name}; write the file's name"
     needs = next((ast.unparse(keyword.value) for keyword in begin.keywords if keyword.arg == "needs"), "()")
-    listed = nb.metadata.get(runner.STAMP, {}).get("needs", [])
+    listed = nb.metadata.get(masters.STAMP, {}).get("needs", [])
     if needs != ast.unparse(ast.parse(repr(tuple(listed)))):
         yield first, f"needs={needs}, but the metadata rank_for_less.needs is {listed}; make them the same"
 
@@ -167,8 +167,10 @@ def _run_faults(nb: NotebookNode) -> Iterator[Fault]:
         if cell.execution_count != expected:
             yield index, f"ran as number {cell.execution_count}, not {expected}; run in order: make notebooks"
             return
-    if nb.metadata.get(runner.STAMP, {}).get("cells") != fingerprint.cells_hash(nb):
+    if nb.metadata.get(masters.STAMP, {}).get("cells") != fingerprint.cells_hash(nb):
         yield None, "outputs are not those of the cells; run: make notebooks"
+    elif not masters.is_published(nb):
+        yield None, "outputs are not those that were published; run: course tidy, or make notebooks"
 
 
 def _shown_faults(nb: NotebookNode) -> Iterator[Fault]:
