@@ -2,7 +2,7 @@
 
 import nbformat
 
-from utils.course import masters
+from utils.course.authoring import masters
 from utils.measure import ledger
 
 PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters

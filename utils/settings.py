@@ -129,7 +129,7 @@ def partial(path: Path) -> Path:
 def write_whole(path: Path, text: str) -> Path:
     """Write a text file beside its place, then put it there: whole or not at all."""
     try:
-        partial(path).write_text(text, encoding="utf-8")
+        partial(path).write_text(text, encoding="utf-8", newline="\n")
         os.replace(partial(path), path)
     finally:
         partial(path).unlink(missing_ok=True)

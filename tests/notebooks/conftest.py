@@ -3,7 +3,8 @@
 import pytest
 from made import CI
 
-from utils.course import gates, runner
+from utils.course import runner
+from utils.course.authoring import gates
 
 
 @pytest.fixture(scope="session")

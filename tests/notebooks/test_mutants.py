@@ -9,7 +9,8 @@ import pytest
 from made import CI, notebook
 
 from utils import settings
-from utils.course import execution, gates, lint, masters, new, prose, runner
+from utils.course import execution, runner
+from utils.course.authoring import gates, lint, masters, new, prose
 from utils.data import catalogue
 from utils.measure import ledger
 from utils.rank import metrics, models, runtimes

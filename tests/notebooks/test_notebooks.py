@@ -6,7 +6,8 @@ import nbformat
 import pytest
 from made import CI
 
-from utils.course import execution, gates, lint, report, results, runner, show
+from utils.course import execution, report, runner, show
+from utils.course.authoring import gates, lint, results
 from utils.measure import ledger, recorded
 
 GATES = gates.read()

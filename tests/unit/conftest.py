@@ -10,7 +10,8 @@ from public_files import WANDS, esci_tables, write_list
 from served import serve
 
 from utils import settings
-from utils.course import execution, results
+from utils.course import execution
+from utils.course.authoring import results
 from utils.data import download
 from utils.measure import ledger, plots
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from made import row
 
-from utils.course import gates
+from utils.course.authoring import gates
 
 TEXT = {"budget_s": 60, "rows": {"teacher": {"ndcg10": [0.6, 0.8], "n_params": [1, 2]}}}
 GOOD = row(notebook="01_one", stage="teacher", ndcg10=0.7, n_params=1)

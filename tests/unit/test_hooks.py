@@ -13,7 +13,8 @@ import yaml
 from made import published, run_cells
 
 from utils import settings
-from utils.course import cli, masters, tidy
+from utils.course import cli
+from utils.course.authoring import masters, tidy
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from made import lesson
 
 from utils import settings
-from utils.course import cli, lint, masters
+from utils.course import cli
+from utils.course.authoring import lint, masters
 
 GLOSSARY = (
     "# Words\n\n## How we write it\n\n| we write | not |\n|---|---|\n| PyTorch | `pytorch` |\n| nDCG, NDCG | `ndcg` |\n"

@@ -7,7 +7,8 @@ import pytest
 from made import RUN, notebook
 
 from utils import settings
-from utils.course import execution, fingerprint, masters, outputs, publish, runner
+from utils.course import execution, fingerprint, runner
+from utils.course.authoring import masters, outputs, publish
 
 
 def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):

@@ -4,7 +4,8 @@ import pytest
 from made import RUN, notebook, row
 
 from utils import settings
-from utils.course import fingerprint, results, runner, show
+from utils.course import fingerprint, runner, show
+from utils.course.authoring import results
 from utils.measure import ledger, recorded
 
 

@@ -8,7 +8,7 @@ import pytest
 from made import PROSE, SUM, TEXT, code, published, run_cells
 
 from utils import settings
-from utils.course import masters, tidy
+from utils.course.authoring import masters, tidy
 
 
 def editor_ran_the_cells_again(nb):

@@ -111,7 +111,7 @@ def results(
     profile: ProfileName = "laptop",
 ) -> None:
     """Record whole runs over data sets and seeds under data/results/, and put their tables into README.md; hours."""
-    from utils.course import results as studies
+    from utils.course.authoring import results as studies
 
     studies.study(datasets=dataset or ["synthetic"], seeds=seed or [0, 1, 2], profile=profile, echo=typer.echo)
 
@@ -119,7 +119,7 @@ def results(
 @app.command()
 def publish(from_: From = None, only: Only = None) -> None:
     """For authors: run with the notebooks' own parameters and commit-ready outputs, written over notebooks/."""
-    from utils.course import publish as publishing
+    from utils.course.authoring import publish as publishing
 
     publishing.publish(from_=from_, only=only, echo=typer.echo)
 
@@ -127,7 +127,7 @@ def publish(from_: From = None, only: Only = None) -> None:
 @app.command()
 def new(name: Annotated[str, typer.Argument(help="two digits and a title, such as 15_shorter_pairs")]) -> None:
     """For authors: begin a notebook from the template, with its gate and its line in README.md."""
-    from utils.course import new as making
+    from utils.course.authoring import new as making
 
     for path in making.create(name):
         typer.echo(f"{path.relative_to(settings.ROOT)}: written")
@@ -138,7 +138,7 @@ def lint(
     files: Annotated[list[Path] | None, typer.Argument(help="notebooks and pages; all when empty")] = None,
 ) -> None:
     """For authors: every fault of the notebooks and pages that can be seen without running them."""
-    from utils.course import lint as linting
+    from utils.course.authoring import lint as linting
 
     found = linting.faults(files or ())
     for fault in found:
@@ -150,7 +150,7 @@ def lint(
 @app.command()
 def tidy(files: Notebooks) -> None:
     """For authors: put back what an editor changed in notebooks unasked; exit status 1 when there was something."""
-    from utils.course import tidy as tidying
+    from utils.course.authoring import tidy as tidying
 
     changed = 0
     for file in files:

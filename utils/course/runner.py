@@ -1,7 +1,7 @@
 """Run the notebooks in order, skip those whose fingerprint has not changed, and say how each stands.
 
 An executed copy lies in the run's folder under `notebooks/`; the masters in the repository change only by
-`utils.course.publish`.
+`utils.course.authoring.publish`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recorded results: the ledger rows of whole runs, one small JSON file a run, committed under `data/results/`.
 
-README.md and the notebooks show tables made from them; `utils.course.results` makes the runs. A recorded run says its
-machine, versions, date and command, for its times are of that machine alone.
+README.md and the notebooks show tables made from them; the command `course results` makes the runs. A recorded run says
+its machine, versions, date and command, for its times are of that machine alone.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
 from utils import settings
-from utils.course import fingerprint, masters, outputs, prose, runner, typed_numbers
+from utils.course import fingerprint, runner
+from utils.course.authoring import masters, outputs, prose, typed_numbers
 
 Fault = tuple[int | None, str]  # the cell, counted from 0, or None for the whole notebook; what is wrong and what to do
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import nbformat
 
 from utils import settings
-from utils.course import gates, masters, runner
-from utils.course.results import README
+from utils.course import runner
+from utils.course.authoring import gates, masters
+from utils.course.authoring.results import README
 
 TEMPLATE = Path(__file__).with_name("template.ipynb")
 LISTED = "| [`{name}`](notebooks/{name}.ipynb) | how many tokens of a pair a ranker needs | 3 |\n"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
-from utils.course import prose
+from utils.course.authoring import prose
 
 UNIT = (
     r"%|per\ cent\b|percent\b|(?<=\d)×(?!\s*\d)|(?<=\d)x\b(?!\s*\d)|times\b"  # a × set apart is a multiplication

@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 
 from utils import settings
-from utils.course import masters, outputs, runner
+from utils.course import runner
+from utils.course.authoring import masters, outputs
 from utils.course.execution import RunFailed
 
 DEFAULTS = {"profile": "laptop", "dataset": "synthetic", "seed": 0}

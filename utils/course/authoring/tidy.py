@@ -2,7 +2,7 @@
 were only run again, metadata, an empty last cell, the layout of the file.
 
 What somebody wrote stays: prose, code, tags, the stages a notebook needs. Code that is new or changed has no outputs
-until it is published. Outputs that `utils.course.publish` has just written bear its stamp and stay.
+until it is published. Outputs that `utils.course.authoring.publish` has just written bear its stamp and stay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from utils import settings
-from utils.course import masters
+from utils.course.authoring import masters
 
 MINOR = 5  # of the notebook format; the first in which cells have ids
 HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set by git for a hook; they hide where a file lies in its tree
