@@ -201,4 +201,6 @@ def test_a_full_disk_is_named_and_the_next_run_with_room_ends_as_ever(course, un
 def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(course, tmp_path):
     (tmp_path / "file").write_text("no folder")
     status, err = finish(course, tmp_path / "file" / "out")
-    assert status == 2 and err.startswith(f"course: {tmp_path / 'file' / 'out'}: cannot be written (Not a directory)")
+    assert status == 2 and err.startswith(
+        f"course: {tmp_path / 'file' / 'out'}: cannot be written (Not a directory); give another"
+    )

@@ -1,10 +1,12 @@
 """The fingerprint: it changes with what decides a notebook's outcome, and with nothing else."""
 
+import shutil
+
 import nbformat
 import pytest
 from made import notebook
 
-from utils.course import fingerprint
+from utils.course import fingerprint, runner
 
 
 @pytest.fixture
@@ -71,3 +73,28 @@ def test_the_cells_hash_passes_over_prose_and_injected_parameters_but_not_over_t
     other.cells[1:1] = [nbformat.v4.new_markdown_cell("prose"), injected]
     assert fingerprint.cells_hash(one) == fingerprint.cells_hash(other)
     assert fingerprint.cells_hash(one) != fingerprint.cells_hash(notebook("b = 2", "a = 1"))
+
+
+@pytest.mark.parametrize(("name", "same"), [("shrink/pruning.py", True), ("rank/training.py", False)])
+def test_the_ranker_is_built_again_when_training_changes_and_not_when_pruning_does(tmp_path, monkeypatch, name, same):
+    copy = shutil.copytree(fingerprint.PACKAGE, tmp_path / "utils")
+    (copy / "shrink").mkdir(exist_ok=True)
+    (copy / "shrink" / "__init__.py").touch()
+    (copy / "shrink" / "pruning.py").touch()
+    monkeypatch.setattr(fingerprint, "PACKAGE", copy)
+    (path,) = runner.notebooks("01")
+    nb = nbformat.read(path, as_version=4)
+    before = fingerprint.fingerprint(nb, parameters={}, upstream={})
+    with (copy / name).open("a") as file:
+        file.write("# edited\n")
+    assert (fingerprint.fingerprint(nb, parameters={}, upstream={}) == before) is same
+
+
+def test_edited_prose_leaves_every_notebook_of_the_course_fresh():
+    for path in runner.notebooks():
+        nb = nbformat.read(path, as_version=4)
+        before = fingerprint.fingerprint(nb, parameters={}, upstream={})
+        for cell in nb.cells:
+            if cell.cell_type == "markdown":
+                cell.source += " More words."
+        assert fingerprint.fingerprint(nb, parameters={}, upstream={}) == before
