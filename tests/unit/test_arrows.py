@@ -71,6 +71,12 @@ def arrow_faults(root: Path) -> list[str]:
         for name in sorted(graph.keys() | set().union(*graph.values()))
         if "." in name and name.split(".")[1] not in ORDER
     ]
+    folders = {path.parent for path in (root / "utils").rglob("*.py")}
+    faults += [
+        f"{folder.relative_to(root)} has no __init__.py, so nobody sees which notebooks reach it; add one"
+        for folder in sorted(folders)
+        if not (folder / "__init__.py").exists()
+    ]
     if faults:
         return faults
     faults = [
@@ -134,6 +140,13 @@ def test_the_gate_passes_a_made_up_tree_whose_arrows_all_point_up(tmp_path):
     root = make_tree(tmp_path, tree)
     assert import_graph(root)["utils.course.cli"] == {"utils.rank.models", "utils.data.words"}
     assert arrow_faults(root) == path_faults(root) == []
+
+
+def test_the_gate_refuses_a_package_without_init_which_the_fingerprint_would_pass_over(tmp_path):
+    root = make_tree(tmp_path, {"shrink/pruning.py": "", "data/a.py": ""})
+    (root / "utils" / "shrink" / "__init__.py").unlink()
+    (fault,) = arrow_faults(root)
+    assert fault.startswith("utils/shrink has no __init__.py")
 
 
 @pytest.mark.parametrize(

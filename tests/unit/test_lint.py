@@ -172,7 +172,7 @@ def test_a_single_fault_of_a_notebook_is_named_with_its_place(house, change, cel
     ("change", "fault"),
     [
         (added(4, "other = 1"), "notebooks/01_made.ipynb: outputs are not those of the cells; run: make notebooks"),
-        (swap, "notebooks/01_made.ipynb cell 4: ran as number 4, not 3; run in order"),
+        (swap, "notebooks/01_made.ipynb cell 4: ran as number 4, not 3; run: course tidy"),
         (shown("NDCG@10 0.9"), "notebooks/01_made.ipynb: outputs are not those that were published"),
         (lambda nb: nb.cells[4].update(execution_count=9), "notebooks/01_made.ipynb cell 4: ran as number 9, not 3"),
         (lambda nb: nb.cells[4].update(execution_count=None), "notebooks/01_made.ipynb cell 4: was never run"),

@@ -144,6 +144,21 @@ def test_command_prints_what_it_did_and_the_next_command(data, tmp_path, capsys)
     assert run(capsys, "data", "check", "wands")[0] == 0
 
 
+def test_every_public_set_is_listed_and_has_a_converter_of_its_own():
+    assert set(public_sets.CONVERTERS) == set(settings.PUBLIC_SETS)
+    assert len(set(public_sets.CONVERTERS.values())) == len(settings.PUBLIC_SETS)
+    for name in settings.PUBLIC_SETS:
+        listed = sources.public_set(name)
+        assert listed.files and all(file.url.startswith("https://") and file.hash for file in listed.files)
+        assert all(file.url.endswith(f"/{file.name}") for file in listed.files)
+
+
+def test_a_public_set_that_is_not_listed_is_named(data, monkeypatch):
+    monkeypatch.setattr(settings, "PUBLIC_SETS", ("wands", "toys"))
+    with pytest.raises(ValueError, match="data/checksums.json does not list 'toys'"):
+        sources.public_set("toys")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

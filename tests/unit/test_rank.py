@@ -52,10 +52,22 @@ def test_padding_to_the_maximum_changes_no_score(small_folder):
     np.testing.assert_allclose(padded.score(PAIRS), open_small(small_folder).score(PAIRS), atol=1e-5)
 
 
-def test_onnx_runtime_scores_as_pytorch_does(small_folder):
-    np.testing.assert_allclose(
-        open_small(small_folder, runtime="onnxruntime").score(PAIRS), open_small(small_folder).score(PAIRS), atol=1e-4
-    )
+@pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
+def test_every_runtime_scores_as_pytorch_does_and_leaves_pytorch_its_threads(small_folder, runtime):
+    before = torch.get_num_threads()
+    expected = open_small(small_folder).score(PAIRS)
+    for batch_size in (3, 32):
+        ranker = open_small(small_folder, runtime=runtime, batch_size=batch_size)
+        np.testing.assert_allclose(ranker.score(PAIRS), expected, atol=1e-5)
+    assert torch.get_num_threads() == before
+
+
+def test_every_runtime_ships_the_weights_it_reads_and_an_unknown_one_is_refused(small_folder):
+    assert set(models.WEIGHTS) == set(runtimes.RUNTIMES)
+    for runtime, weights in models.WEIGHTS.items():
+        assert small_folder / weights in models.shipped_files(small_folder, runtime=runtime)
+    with pytest.raises(ValueError, match="no weights are named for it"):
+        models.shipped_files(small_folder, runtime="tensorrt")
 
 
 def test_folder_loads_with_plain_transformers_and_sentence_transformers(small_folder):

@@ -42,7 +42,9 @@ Seed = Annotated[int, typer.Option(help="seed of training; the data never depend
 Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
 From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
 Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
-Notebooks = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="notebook files")]
+Notebooks = Annotated[
+    list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="notebook files; all when empty")
+]
 
 
 @app.callback()
@@ -150,10 +152,11 @@ def lint(
 @app.command()
 def tidy(files: Notebooks) -> None:
     """For authors: put back what an editor changed in notebooks unasked; exit status 1 when there was something."""
+    from utils.course import runner
     from utils.course.authoring import tidy as tidying
 
     changed = 0
-    for file in files:
+    for file in files or runner.notebooks():
         if tidying.tidy(file, committed=tidying.committed(file)):
             typer.echo(f"{file}: tidied; look at it (git diff), then add it again")
             changed += 1

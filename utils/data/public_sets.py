@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -103,12 +103,17 @@ def _build(wanted: PublicSet, *, files: dict[str, Path], folder: Path, echo: Ech
 
 
 def _convert(wanted: PublicSet, *, files: dict[str, Path], folder: Path) -> Counter[str]:
-    if wanted.name == "wands":
-        return wands.convert(files, folder=folder)
     if not files:
         return esci.convert(esci.hub_rows(), folder=folder)
-    examples, products = (files[file.name] for file in wanted.files)
+    return CONVERTERS[wanted.name]({name: files[name] for name in (file.name for file in wanted.files)}, folder=folder)
+
+
+def _convert_esci(files: Mapping[str, Path], *, folder: Path) -> Counter[str]:
+    examples, products = files.values()
     return esci.convert(esci.parquet_rows(examples, products=products), folder=folder)
+
+
+CONVERTERS = {"wands": wands.convert, "esci": _convert_esci}
 
 
 def _source(wanted: PublicSet, *, from_hub: bool, told: list[str]) -> str:

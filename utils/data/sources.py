@@ -53,7 +53,9 @@ def public_set(name: str) -> PublicSet:
     """The public set called `name`; ValueError naming the known ones otherwise."""
     if name not in settings.PUBLIC_SETS:
         raise ValueError(f"data set '{name}' is not one of {', '.join(settings.PUBLIC_SETS)}")
-    listed = json.loads((settings.DATA / "checksums.json").read_text(encoding="utf-8"))[name]
+    listed = json.loads((settings.DATA / "checksums.json").read_text(encoding="utf-8")).get(name)
+    if listed is None:
+        raise ValueError(f"data/checksums.json does not list '{name}'; add its page, licence, hosts and files")
     files = tuple(PublicFile(**file) for file in listed.pop("files"))
     return PublicSet(name=name, hosts=tuple(listed.pop("hosts")), files=files, **listed)
 

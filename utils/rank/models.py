@@ -21,6 +21,7 @@ from utils import settings
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS = {"pytorch": "model.safetensors", "onnxruntime": "onnx/model.onnx"}  # what each runtime reads
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -115,7 +116,19 @@ def weights_hash(folder: Path) -> str:
 
 
 def shipped_files(folder: Path, *, runtime: str) -> list[Path]:
-    """The files somebody must ship to run this folder with that runtime: its weights, configuration, tokenizer."""
-    weights = "onnx/model.onnx" if runtime == "onnxruntime" else "model.safetensors"
-    names = [weights, "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"]
+    """The files somebody must ship to run this folder with that runtime: its weights, configuration, tokenizer.
+
+    Raises:
+        ValueError: nobody said which weights that runtime reads.
+    """
+    if runtime not in WEIGHTS:
+        raise ValueError(f"runtime '{runtime}': no weights are named for it in models.WEIGHTS; add them")
+    names = [
+        WEIGHTS[runtime],
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+    ]
     return [path for path in (Path(folder) / name for name in names) if path.is_file()]

@@ -21,8 +21,9 @@ from utils.course.authoring import masters, outputs, prose, typed_numbers
 Fault = tuple[int | None, str]  # the cell, counted from 0, or None for the whole notebook; what is wrong and what to do
 
 LONGEST_CELL = 15
-PARAMETERS = ("PROFILE", "DATASET", "SEED")
+PARAMETERS = ("PROFILE", "DATASET", "SEED", "OUT")
 PAGES = ("README.md", "GLOSSARY.md", "CONTRIBUTING.md", "data/README.md")
+RESTORE = "run: course tidy, if only an editor changed it, or make notebooks"
 HEADINGS = ("by hand", "Measured", "How it goes wrong", "When to use it")
 PARTS = ("Promise", "Check yourself", "Papers")
 
@@ -166,12 +167,12 @@ def _run_faults(nb: NotebookNode) -> Iterator[Fault]:
             yield index, "was never run; run: make notebooks"
             return
         if cell.execution_count != expected:
-            yield index, f"ran as number {cell.execution_count}, not {expected}; run in order: make notebooks"
+            yield index, f"ran as number {cell.execution_count}, not {expected}; {RESTORE}"
             return
     if nb.metadata.get(masters.STAMP, {}).get("cells") != fingerprint.cells_hash(nb):
         yield None, "outputs are not those of the cells; run: make notebooks"
     elif not masters.is_published(nb):
-        yield None, "outputs are not those that were published; run: course tidy, or make notebooks"
+        yield None, f"outputs are not those that were published; {RESTORE}"
 
 
 def _shown_faults(nb: NotebookNode) -> Iterator[Fault]:
