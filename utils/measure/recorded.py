@@ -136,4 +136,5 @@ def _span(mean: Row, *, runs: Sequence[Run]) -> str:
     rows = (row for run in runs for row in run.ledger_rows())
     values = [row.ndcg10 for row in rows if (row.stage, row.runtime, row.precision, row.device) == same]
     values = [value for value in values if value is not None]
-    return f"{min(values):.3f} to {max(values):.3f}" if values else "–"
+    ends = [f"{end(values):.3f}" for end in (min, max)] if values else ["–"]
+    return " to ".join(dict.fromkeys(ends))
