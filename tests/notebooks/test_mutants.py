@@ -61,7 +61,7 @@ def test_a_row_with_a_forgotten_field_stops_the_notebook_and_names_the_field(tmp
     )
     add = "lesson.add_row(stage='x', label='x', runtime='x', precision='x', device='cpu', threads=1)"
     nbformat.write(notebook(begin, add), tmp_path / "01_one.ipynb")
-    with pytest.raises(execution.RunFailed, match="cell 2: ValidationError: .*batch_size is null without a reason"):
+    with pytest.raises(execution.RunFailed, match="(?s)cell 2: ValidationError: .*batch_size is null without a reason"):
         runner.run(**CI, out=str(tmp_path / "out"), echo=lambda line: None)
 
 
