@@ -49,7 +49,7 @@ def execute(job: Job) -> float:
 
     Raises:
         RunFailed: a cell failed or the kernel died; what was done is kept as *.failed.ipynb.
-        KeyboardInterrupt: Ctrl-C, or a request to end.
+        KeyboardInterrupt: Ctrl-C; the kernel is stopped.
     """
     job.executed.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
@@ -81,7 +81,6 @@ def _papermill(job: Job) -> None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    kernel = _own_kernel()
     try:
         papermill.execute_notebook(
             str(job.source).replace("{", "{{").replace("}", "}}"),  # papermill fills braces in paths
@@ -89,7 +88,7 @@ def _papermill(job: Job) -> None:
             parameters=job.passed,
             kernel_name="python3",
             language="python",
-            kernel_manager_class=kernel,
+            kernel_manager_class=_own_kernel(),
             extra_arguments=["--log-level=CRITICAL"],  # a kernel that is stopped at work logs a traceback
             cwd=str(settings.NOTEBOOKS),
             progress_bar={"desc": job.source.stem, "leave": False, "disable": None},
@@ -97,32 +96,21 @@ def _papermill(job: Job) -> None:
     except PapermillExecutionError as error:
         raise _failure(job, f"cell {_failing_cell(job.partial)}: {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
-        if kernel.stopped_alive:
-            raise KeyboardInterrupt from None
         raise _failure(job, f"its kernel stopped, perhaps for want of memory: {error}") from error
 
 
 def _own_kernel() -> type:
-    """A kernel of this very interpreter, whatever kernels the user has installed under the same name.
-
-    A kernel that is shut down while it works did not die: nbclient does so when Ctrl-C or SIGTERM comes.
-    """
+    """A kernel of this very interpreter, whatever kernels the user has installed under the same name."""
     import zmq
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
 
     class OwnKernel(AsyncKernelManager):
-        stopped_alive = False
-
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
             return KernelSpecManager(kernel_dirs=[])
 
         def _transport_encryption_default(self) -> str:
             return "auto" if zmq.has("curve") else "disabled"  # "auto" keeps the kernel from warning
-
-        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
-            type(self).stopped_alive = await self.is_alive()
-            await super().shutdown_kernel(now=now, restart=restart)
 
     return OwnKernel
 

@@ -21,7 +21,7 @@ from utils.course.execution import STAMP, Job
 
 
 class Interrupted(RuntimeError):
-    """Somebody stopped the run: Ctrl-C, or a request to end."""
+    """Somebody stopped the run with Ctrl-C."""
 
 
 @dataclass(frozen=True)
