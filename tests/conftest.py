@@ -13,4 +13,5 @@ def small_folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("stages") / "small"
     models.save(model, tokenizer=tokenizer, folder=path, max_tokens=64)
     runtimes.export_onnx(path)
+    runtimes.export_openvino(path)
     return path

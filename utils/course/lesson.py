@@ -70,10 +70,11 @@ class Lesson:
         }
 
     def save_stage(self, name: str, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Path:
-        """Write a model as the stage's folder with both formats of its weights, whole or not at all."""
+        """Write a model as the stage's folder with the weights of every runtime, whole or not at all."""
         with stages.whole(self.stage(name), notebook=self.notebook) as partial:
             models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
             runtimes.export_onnx(partial)
+            runtimes.export_openvino(partial)
         return self.stage(name)
 
     def add_row(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from utils import settings
 
 CUT = b" #cut short"  # ends a half line left by a crash, so that damage elsewhere stays an error
-PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "optimum", "numpy")
+PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "nncf", "optimum", "numpy")
 
 
 class _Strict(BaseModel):

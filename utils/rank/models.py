@@ -21,7 +21,11 @@ from utils import settings
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-WEIGHTS = {"pytorch": "model.safetensors", "onnxruntime": "onnx/model.onnx"}  # what each runtime reads
+WEIGHTS = {  # the files that each runtime reads
+    "pytorch": ("model.safetensors",),
+    "onnxruntime": ("onnx/model.onnx",),
+    "openvino": ("openvino/openvino_model.xml", "openvino/openvino_model.bin"),
+}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -124,7 +128,7 @@ def shipped_files(folder: Path, *, runtime: str) -> list[Path]:
     if runtime not in WEIGHTS:
         raise ValueError(f"runtime '{runtime}': no weights are named for it in models.WEIGHTS; add them")
     names = [
-        WEIGHTS[runtime],
+        *WEIGHTS[runtime],
         "config.json",
         "tokenizer.json",
         "tokenizer_config.json",

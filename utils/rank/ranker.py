@@ -61,10 +61,20 @@ class BatchedRanker:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tokens: int) -> dict[str, list[list[int]]]:
-    """Token ids of each pair, not padded; the longer text is cut first until the pair has `max_tokens`."""
-    queries, products = zip(*pairs, strict=True)
-    encoded = tokenizer(list(queries), list(products), truncation="longest_first", max_length=max_tokens)
-    return {name: encoded[name] for name in encoded}
+    """Token ids of each pair, not padded; the longer text is cut first until the pair has `max_tokens`.
+
+    Every distinct text is tokenized once, since the products of one query share its text, and then put into its pairs.
+    The tokenizer is changed on the way, so two threads must not share it.
+    """
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.no_truncation()
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    found = dict(zip(texts, backend.encode_batch_fast(texts, add_special_tokens=False), strict=True))
+    backend.enable_truncation(max_tokens, strategy="longest_first")
+    joined = [backend.post_process(found[query], found[product]) for query, product in pairs]
+    columns = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
+    return {name: [getattr(one, columns[name]) for one in joined] for name in tokenizer.model_input_names}
 
 
 def mean_tokens(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tokens: int) -> float:

@@ -1,6 +1,6 @@
-"""Ways of running a model folder: PyTorch and ONNX Runtime. Each gives a `BatchedRanker`, so nothing else differs.
+"""Ways of running a model folder: PyTorch, ONNX Runtime, OpenVINO. Each gives a `BatchedRanker`, so nothing else differs.
 
-Exporting to ONNX lives here too; quantized runtimes come with the notebooks that make them.
+Exporting to the files that they read lives here too; what makes those files smaller is in `utils.shrink`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from utils.rank.ranker import Batch, BatchedRanker
 def open_ranker(
     folder: Path, *, runtime: str, threads: int, max_tokens: int, batch_size: int = 32, precision: str = "fp32"
 ) -> BatchedRanker:
-    """Open a model folder with `pytorch` or `onnxruntime`.
+    """Open a model folder with `pytorch`, `onnxruntime` or `openvino`.
 
     Raises:
         ValueError: an unknown runtime. FileNotFoundError: the folder lacks what the runtime needs.
@@ -80,6 +80,16 @@ def export_onnx(folder: Path) -> Path:
     return folder / "onnx" / "model.onnx"
 
 
+def export_openvino(folder: Path) -> Path:
+    """Write `openvino/openvino_model.xml` and `.bin` from a folder's `onnx/model.onnx`, all weights kept as they are."""
+    import openvino
+
+    model = openvino.Core().read_model(folder / "onnx" / "model.onnx")
+    path = folder / "openvino" / "openvino_model.xml"
+    openvino.save_model(model, path, compress_to_fp16=False)
+    return path
+
+
 def _open_torch(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray], PreTrainedTokenizerBase]:
     model, tokenizer = models.load(folder)
     return torch_forward(model, threads=threads), tokenizer
@@ -104,4 +114,35 @@ def _open_onnx(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray
     return forward, AutoTokenizer.from_pretrained(folder)
 
 
-RUNTIMES = {"pytorch": _open_torch, "onnxruntime": _open_onnx}
+def _open_openvino(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray], PreTrainedTokenizerBase]:
+    import openvino
+
+    path = folder / "openvino" / "openvino_model.xml"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder}: {path.name} is missing; make it with runtimes.export_openvino(folder)")
+    compiled = compile_openvino(openvino.Core().read_model(path), threads=threads)
+    return openvino_forward(compiled), AutoTokenizer.from_pretrained(folder)
+
+
+def compile_openvino(model, *, threads: int):
+    """A model compiled for this CPU, for one request at a time on that many threads.
+
+    Left to itself OpenVINO computes in bf16 wherever the processor knows it, so what is not int8 is asked to be fp32.
+    """
+    import openvino
+
+    asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    return openvino.Core().compile_model(model, "CPU", asked)
+
+
+def openvino_forward(compiled) -> Callable[[Batch], np.ndarray]:
+    """Logits (n_pairs,) of a batch by a compiled model."""
+    names = [port.get_any_name() for port in compiled.inputs]
+
+    def forward(batch: Batch) -> np.ndarray:
+        return compiled([batch[name].astype(np.int64) for name in names])[0][:, 0]
+
+    return forward
+
+
+RUNTIMES = {"pytorch": _open_torch, "onnxruntime": _open_onnx, "openvino": _open_openvino}
