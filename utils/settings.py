@@ -53,6 +53,10 @@ class Profile:
         n_latency_queries: queries timed per way of running a model.
         n_bootstrap: resamples of a paired bootstrap interval.
         max_tokens: a pair is cut to this many tokens.
+        n_recovery_pairs: labelled pairs of the short fine-tune after something was cut off.
+        n_unlabelled_pairs: pairs without a label that the teacher scores for its students.
+        n_distil_pairs: pairs a student sees, all epochs together.
+        n_calibration_pairs: train pairs on which the ranges of activations are measured.
     """
 
     name: str
@@ -67,12 +71,18 @@ class Profile:
     n_latency_queries: int
     n_bootstrap: int
     max_tokens: int
+    n_recovery_pairs: int
+    n_unlabelled_pairs: int
+    n_distil_pairs: int
+    n_calibration_pairs: int
 
 
 PROFILES = {
-    "ci": Profile("ci", 160, 40, 100, 1_600, 16, 1, 20, 10, 4, 300, 64),
-    "laptop": Profile("laptop", 2_000, 500, 1_500, 16_000, 32, 3, 80, 100, 20, 2_000, 96),
-    "gpu": Profile("gpu", None, None, None, 400_000, 64, 8, 400, 1_000, 100, 5_000, 192),
+    "ci": Profile("ci", 160, 40, 100, 1_600, 16, 1, 20, 10, 4, 300, 64, 320, 800, 3_200, 64),
+    "laptop": Profile("laptop", 2_000, 500, 1_500, 16_000, 32, 3, 80, 100, 20, 2_000, 96, 6_400, 60_000, 150_000, 300),
+    "gpu": Profile(
+        "gpu", None, None, None, 400_000, 64, 8, 400, 1_000, 100, 5_000, 192, 64_000, 2_000_000, 6_000_000, 1_000
+    ),
 }
 
 

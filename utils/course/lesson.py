@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import datasets
@@ -19,6 +20,7 @@ from utils.data.catalogue import Catalogue
 from utils.measure import ledger, machine
 from utils.measure.ledger import Row
 from utils.rank import models, runtimes
+from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair
 
 
@@ -49,6 +51,25 @@ class Lesson:
         if not found:
             raise ValueError(f"ledger.jsonl: no row of stage '{stage}' in {runtime}; run the notebook that makes it")
         return found[-1]
+
+    def keep_judged(self, name: str, quality: Quality) -> None:
+        """Keep the quality of every test query under a name, for the intervals of later notebooks."""
+        self.judged_file(name).parent.mkdir(parents=True, exist_ok=True)
+        settings.write_whole(self.judged_file(name), json.dumps(asdict(quality)) + "\n")
+
+    def judged(self, name: str) -> Quality:
+        """The quality of every test query as it was kept; ValueError when it was not, or of other queries."""
+        try:
+            found = Quality(**json.loads(self.judged_file(name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise ValueError(f"judged/{name}.json cannot be read; run the notebook that makes '{name}' again") from None
+        if not found.ndcg10_by_query.keys() <= set(self.catalogue.pairs["test"]["query_id"]):
+            raise ValueError(f"judged/{name}.json is of other queries; run the notebook that makes '{name}' again")
+        return found
+
+    def judged_file(self, name: str) -> Path:
+        """Where the quality of every test query is kept under that name."""
+        return self.folder / "judged" / f"{name}.json"
 
     def pairs(self, split: str) -> list[Pair]:
         """The judged pairs of a split as (query, product) texts."""

@@ -47,7 +47,7 @@ def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
     model, _ = models.load(folder)
     counts = cost.count_parameters(model)
     return vars(counts) | {
-        "model_hash": models.weights_hash(folder),
+        "model_hash": models.weights_hash(folder, runtime=runtime),
         "macs_per_pair": cost.macs_per_pair(model, n_tokens=n_tokens),
         "disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=runtime)),
     }

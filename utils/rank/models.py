@@ -114,9 +114,9 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return model, AutoTokenizer.from_pretrained(folder)
 
 
-def weights_hash(folder: Path) -> str:
-    """sha256 over the folder's weights, the first 16 hexadecimal digits: the identity of a stage."""
-    return settings.sha256(Path(folder) / "model.safetensors")[:16]
+def weights_hash(folder: Path, *, runtime: str) -> str:
+    """sha256 of the weights that the runtime reads, the first 16 hexadecimal digits: the identity of what is run."""
+    return settings.sha256(Path(folder) / WEIGHTS[runtime][-1])[:16]
 
 
 def shipped_files(folder: Path, *, runtime: str) -> list[Path]:

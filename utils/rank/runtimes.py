@@ -1,4 +1,4 @@
-"""Ways of running a model folder: PyTorch, ONNX Runtime, OpenVINO. Each gives a `BatchedRanker`, so nothing else differs.
+"""Ways of running a model folder: PyTorch, ONNX Runtime, OpenVINO. Each gives a `BatchedRanker`; nothing else differs.
 
 Exporting to the files that they read lives here too; what makes those files smaller is in `utils.shrink`.
 """
@@ -81,7 +81,7 @@ def export_onnx(folder: Path) -> Path:
 
 
 def export_openvino(folder: Path) -> Path:
-    """Write `openvino/openvino_model.xml` and `.bin` from a folder's `onnx/model.onnx`, all weights kept as they are."""
+    """Write `openvino/openvino_model.xml` and `.bin` from a folder's `onnx/model.onnx`, every weight as it is."""
     import openvino
 
     model = openvino.Core().read_model(folder / "onnx" / "model.onnx")

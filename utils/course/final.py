@@ -1,0 +1,101 @@
+"""The final figures of a stage: judged on the test split once, and timed by turns with the teacher on one thread.
+
+Every notebook that makes a stage ends with these; its own experiments are judged on valid, and timed on the spot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from utils.course import rows, show
+from utils.course.lesson import Lesson
+from utils.measure import latency
+from utils.measure.ledger import Row
+from utils.rank import metrics, runtimes
+from utils.rank.metrics import Quality
+from utils.rank.ranker import BatchedRanker, mean_tokens
+
+INSTANCE = "m7g.large"  # a line of data/prices.csv
+THREADS = 1
+TEACHER = "teacher, PyTorch"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of running a stage; `parent` is the stage it was made from."""
+
+    stage: str
+    runtime: str
+    precision: str = "fp32"
+    parent: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its judged queries are kept under."""
+        return f"{self.stage}-{self.runtime}-{self.precision}"
+
+
+def measure(lesson: Lesson, ways: Mapping[str, Way]) -> list[Row]:
+    """Add a row for each way of running a stage, under its label, and one for the teacher in fp32 PyTorch.
+
+    Quality is that of the whole test split, with the interval of the difference to the teacher. Times are on one
+    thread, with the teacher timed by turns beside the others, so that `speedups` may divide them.
+    """
+    every = {TEACHER: Way("teacher", "pytorch")} | dict(ways)
+    rankers = {label: _open(lesson, way) for label, way in every.items()}
+    queries = latency.workload(lesson.catalogue, n_queries=lesson.profile.n_latency_queries)
+    timings = latency.by_turns(rankers, queries=queries)
+    work = [pair for query in queries[:2] for pair in query]
+    rates = latency.throughput(rankers, pairs=work, batch_sizes=(16, 32, 64))
+    some, tokenizer = lesson.pairs("valid")[:2000], rankers[TEACHER].tokenizer
+    n_tokens = round(mean_tokens(tokenizer, some, max_tokens=lesson.profile.max_tokens))
+    found = []
+    for label, way in every.items():
+        rate, size = rates[label]
+        at = {"threads": THREADS, "batch_size": size}
+        memory = {"runtime": way.runtime, "pairs": work[:100], "max_tokens": lesson.profile.max_tokens}
+        fields = rows.size_fields(lesson.stage(way.stage), runtime=way.runtime, n_tokens=n_tokens)
+        fields |= _quality(lesson, way, ranker=rankers[label])
+        fields |= rows.speed_fields(timings[label], pairs_per_s=rate, instance=INSTANCE, **at)
+        fields |= rows.memory_field(lesson.stage(way.stage), **memory, **at)
+        reasons = dict.fromkeys(("ndcg10_end_to_end", "recall"), "measured for the teacher alone")
+        reasons |= {"ndcg10_delta": rows.ITSELF} if way.stage == "teacher" else {}
+        names = {"stage": way.stage, "runtime": way.runtime, "precision": way.precision, "parent": way.parent}
+        found.append(lesson.add_row(label=label, device="cpu", **names, **fields, why_null=reasons))
+    return found
+
+
+def speedups(found: Sequence[Row]) -> pd.DataFrame:
+    """What each row keeps of the teacher's quality, and what is left of its cost; both were timed by turns."""
+    teacher = next(row for row in found if row.label == TEACHER)
+    return show.table(
+        {
+            "row": row.label,
+            "NDCG@10 kept": f"{row.ndcg10 / teacher.ndcg10:.1%}",
+            "pairs/s": f"{row.pairs_per_s / teacher.pairs_per_s:.1f} ×",
+            "bytes to ship": f"{row.disk_bytes / teacher.disk_bytes:.1%}",
+            "MACs": f"{row.macs_per_pair / teacher.macs_per_pair:.1%}",
+        }
+        for row in found
+    )
+
+
+def _open(lesson: Lesson, way: Way) -> BatchedRanker:
+    at = {"threads": THREADS, "max_tokens": lesson.profile.max_tokens}
+    return runtimes.open_ranker(lesson.stage(way.stage), runtime=way.runtime, precision=way.precision, **at)
+
+
+def _quality(lesson: Lesson, way: Way, *, ranker: BatchedRanker) -> dict:
+    """The teacher's is that of notebook 01; a stage's is judged here and kept, so that nobody has to score it again."""
+    n_resamples = lesson.profile.n_bootstrap
+    teacher = lesson.judged("teacher")
+    if way.stage == "teacher":
+        return rows.quality_fields(teacher, teacher=None, n_resamples=n_resamples)
+    quality: Quality = metrics.judged(
+        lesson.catalogue.pairs["test"], ranker.score(lesson.pairs("test")), top_gain=lesson.catalogue.top_gain
+    )
+    lesson.keep_judged(way.name, quality)
+    return rows.quality_fields(quality, teacher=teacher, n_resamples=n_resamples)
