@@ -114,3 +114,10 @@ def test_factors_multiply_and_a_negative_one_is_refused_by_name():
     assert cost.scaled(100.0, f_prune=0.5, f_quant=0.25) == pytest.approx(12.5)
     with pytest.raises(ValueError, match="f_prune"):
         cost.scaled(1.0, f_prune=-1)
+
+
+def test_exported_graph_does_in_its_last_layer_only_the_work_of_one_token_and_of_all_keys_and_values():
+    model, d, d_ff, n = tiny_bert(), 16, 24, 7
+    spared = (n - 1) * (2 * d * d + 2 * n * d + 2 * d * d_ff)  # query and output, attention, feed-forward
+    whole = cost.macs_per_pair(model, n_tokens=n)
+    assert cost.macs_per_pair(model, n_tokens=n, exported=True) == whole - spared

@@ -48,7 +48,7 @@ def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
     counts = cost.count_parameters(model)
     return vars(counts) | {
         "model_hash": models.weights_hash(folder, runtime=runtime),
-        "macs_per_pair": cost.macs_per_pair(model, n_tokens=n_tokens),
+        "macs_per_pair": cost.macs_per_pair(model, n_tokens=n_tokens, exported=runtime != "pytorch"),
         "disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=runtime)),
     }
 

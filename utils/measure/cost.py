@@ -18,6 +18,7 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 from transformers.modeling_utils import no_init_weights
 
 from utils import settings
+from utils.rank.first_token import FirstTokenOnly, fits
 
 UTILISATION = 0.6
 
@@ -83,8 +84,11 @@ def macs_by_hand(config: PretrainedConfig, *, n_tokens: int) -> dict[str, int]:
     }
 
 
-def macs_per_pair(model: PreTrainedModel, *, n_tokens: int) -> int:
+def macs_per_pair(model: PreTrainedModel, *, n_tokens: int, exported: bool = False) -> int:
     """MACs of one pair of `n_tokens` tokens, counted while it runs.
+
+    Args:
+        exported: count the graph that `runtimes.export_onnx` writes, whose last layer works for one token alone.
 
     PyTorch's counter does not know the fused attention kernel of the CPU. So a twin of the model's shape with eager
     attention is run, on the `meta` device, where tensors have shapes but no values. The twin is built on the CPU,
@@ -93,11 +97,11 @@ def macs_per_pair(model: PreTrainedModel, *, n_tokens: int) -> int:
     with no_init_weights():
         config = copy.deepcopy(model.config)
         twin = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").eval()
-    twin = twin.to("meta")
+    twin = FirstTokenOnly(twin.to("meta")) if exported and fits(twin) else twin.to("meta")
     with torch.device("meta"):
-        ids = torch.zeros(1, n_tokens, dtype=torch.long)
+        ids, ones = (torch.full((1, n_tokens), value) for value in (0, 1))
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            twin(input_ids=ids, attention_mask=torch.ones_like(ids))
+            twin(input_ids=ids, attention_mask=ones, **({"token_type_ids": ids} if fits(model) else {}))
     return counter.get_total_flops() // 2
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
-from utils.rank import models
+from utils.rank import first_token, models
 from utils.rank.ranker import Batch, BatchedRanker
 
 
@@ -63,21 +64,50 @@ def torch_forward(model: PreTrainedModel, *, threads: int) -> Callable[[Batch], 
 def export_onnx(folder: Path) -> Path:
     """Write `onnx/model.onnx` (fp32, dynamic batch and length) into a model folder and return its path.
 
-    The place is the one that sentence-transformers and Transformers.js look in.
+    The place is the one that sentence-transformers and Transformers.js look in. A BERT is exported without the work
+    that nobody reads (`utils.rank.first_token`); other models as `optimum` exports them.
     """
-    from optimum.exporters.onnx import main_export
+    with settings.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, _quiet_export():
+        model, _ = models.load(folder)
+        if first_token.fits(model):
+            _export_first_token(model, partial / "model.onnx")
+        else:
+            from optimum.exporters.onnx import main_export
 
-    with settings.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        level = logging.root.manager.disable
-        logging.disable(logging.WARNING)
-        try:
             main_export(str(folder), output=partial, task="text-classification", do_validation=False)
-        finally:
-            logging.disable(level)
         (folder / "onnx").mkdir(exist_ok=True)
         os.replace(partial / "model.onnx", folder / "onnx" / "model.onnx")
     return folder / "onnx" / "model.onnx"
+
+
+def _export_first_token(model: PreTrainedModel, path: Path) -> None:
+    """By PyTorch's older exporter (`dynamo=False`), whose graphs the quantizers of today know best."""
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    example = torch.ones(2, 8, dtype=torch.long)
+    lengths = {name: {0: "batch_size", 1: "sequence_length"} for name in names}
+    torch.onnx.export(
+        first_token.FirstTokenOnly(model).eval(),
+        (example, example, example),
+        str(path),
+        input_names=names,
+        output_names=["logits"],
+        dynamic_axes=lengths | {"logits": {0: "batch_size"}},
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+@contextmanager
+def _quiet_export():
+    """Hide what exporters say on the way: deprecations and remarks that no reader can act on."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
 
 
 def export_openvino(folder: Path) -> Path:
