@@ -85,10 +85,14 @@ def build_untrained(config: AutoConfig, *, seed: int) -> PreTrainedModel:
 
 
 def keep_layers(model: PreTrainedModel, *, layers: list[int]) -> PreTrainedModel:
-    """Cut a BERT-like cross-encoder, in place, to the given encoder layers, counted from 0."""
-    encoder = model.base_model.encoder
+    """Cut a BERT-like cross-encoder, in place, to the given encoder layers, counted from 0.
+
+    The configuration's `pruned_heads` is renumbered with them.
+    """
+    encoder, gone = model.base_model.encoder, model.config.pruned_heads
     encoder.layer = torch.nn.ModuleList([encoder.layer[i] for i in layers])
     model.config.num_hidden_layers = len(layers)
+    model.config.pruned_heads = {new: gone[old] for new, old in enumerate(layers) if old in gone}
     return model
 
 
