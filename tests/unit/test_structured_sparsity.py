@@ -1,0 +1,154 @@
+"""Masks keep what they should, Wanda looks at inputs, and pruned weights stay zero while the rest is trained."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from utils import settings
+from utils.rank import models, training
+from utils.shrink import structured_sparsity as structured
+
+PAIRS = [(f"red sofa {'soft ' * (i % 5)}", f"couch {i} {'velvet ' * (i % 3)}") for i in range(12)]
+
+
+@pytest.fixture
+def small(small_folder):
+    return models.load(small_folder)
+
+
+def norms_of(model, tokenizer, *, pairs=PAIRS, batch_size=4):
+    return structured.input_norms(model, tokenizer=tokenizer, pairs=pairs, max_tokens=32, batch_size=batch_size)
+
+
+def test_two_of_four_keeps_the_two_best_of_each_group():
+    scores = torch.tensor([[1.0, 4, 3, 2, 9, 8, 0, 0], [0, 0, 0, 0, 5, 6, 7, 8]])
+    mask = structured.two_of_four(scores)
+    assert mask[0].tolist() == [False, True, True, False, True, True, False, False]
+    assert mask[1, 4:].tolist() == [False, False, True, True]
+    assert mask.reshape(-1, 4).sum(dim=1).tolist() == [2, 2, 2, 2]
+
+
+def test_rows_lose_their_lowest_share_each():
+    scores = torch.tensor([[1.0, 2, 3, 4], [40, 30, 20, 10]])
+    assert structured.best_of_rows(scores, sparsity=0.5).tolist() == [
+        [False, False, True, True],
+        [True, True, False, False],
+    ]
+    assert structured.best_of_rows(scores, sparsity=0.0).all()
+    with pytest.raises(ValueError, match="sparsity 1.0 is not"):
+        structured.best_of_rows(scores, sparsity=1.0)
+
+
+def test_width_that_is_no_multiple_of_four_is_refused_with_the_layer():
+    with pytest.raises(ValueError, match="encoder.x: 6 inputs are no multiple of 4"):
+        structured.masks({"encoder.x": torch.ones(2, 6)}, rule=structured.two_of_four)
+
+
+def test_only_linear_layers_of_the_encoder_are_pruned(small):
+    model, _ = small
+    names = structured.linears(model)
+    assert len(names) == 2 * 6 and all(name in dict(model.named_modules()) for name in names)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
+    structured.apply(model, masks=masks)
+    for name, weight in model.state_dict().items():
+        layer = name.removesuffix(".weight")
+        if layer in masks and name.endswith("weight"):
+            assert torch.equal(weight, torch.where(masks[layer], before[name], 0))
+            assert not torch.signbit(weight[~masks[layer]]).any()  # no negative zeros
+        else:
+            assert torch.equal(weight, before[name])
+
+
+def test_input_norms_are_those_of_the_real_tokens_whatever_the_padding(small):
+    model, tokenizer = small
+    first = next(iter(structured.linears(model)))
+    total = torch.zeros(model.config.hidden_size)
+    with torch.inference_mode():
+        for query, product in PAIRS:
+            encoded = tokenizer(query, product, return_tensors="pt", truncation="longest_first", max_length=32)
+            total += model.base_model.embeddings(encoded["input_ids"], encoded["token_type_ids"])[0].square().sum(dim=0)
+    for batch_size in (1, 12):
+        norms = norms_of(model, tokenizer, batch_size=batch_size)
+        torch.testing.assert_close(norms[first], total.sqrt(), rtol=1e-4, atol=1e-4)
+    assert not any(linear._forward_pre_hooks for linear in structured.linears(model).values())
+    with pytest.raises(ValueError, match="no pairs"):
+        norms_of(model, tokenizer, pairs=[])
+
+
+def test_wanda_drops_a_large_weight_on_a_silent_input(small):
+    model, _ = small
+    name, linear = next(iter(structured.linears(model).items()))
+    with torch.no_grad():
+        linear.weight[0, :4] = torch.tensor([4.0, 3.0, 2.0, 1.0])
+    norms = {n: torch.ones(layer.in_features) for n, layer in structured.linears(model).items()}
+    norms[name][:4] = torch.tensor([0.1, 1.0, 1.0, 1.0])
+    plain = structured.two_of_four(structured.magnitude_scores(model)[name])
+    wanda = structured.two_of_four(structured.wanda_scores(model, norms=norms)[name])
+    assert plain[0, :4].tolist() == [True, True, False, False]
+    assert wanda[0, :4].tolist() == [False, True, True, False]
+
+
+def test_pruned_weights_stay_zero_and_the_others_move_while_a_ranker_is_fine_tuned(small, tmp_path):
+    from datasets import Dataset
+
+    model, tokenizer = small
+    masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
+    before = {name: linear.weight.detach().clone() for name, linear in structured.linears(model).items()}
+    rows = [
+        {
+            "query_id": f"q{i}",
+            "query": f"sofa {i}",
+            "product": f"a {word} sofa",
+            "gain": gain,
+            "product_id": f"{i}{word}",
+        }
+        for i in range(6)
+        for gain, word in ((0, "new"), (1, "broken"))
+    ]
+    pairs = Dataset.from_list([row | {"kind": ""} for row in rows])
+    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=64, max_tokens=16)
+    with structured.held(model, masks=masks):
+        training.fine_tune(
+            model,
+            tokenizer=tokenizer,
+            train=pairs,
+            valid=pairs,
+            profile=profile,
+            seed=0,
+            log_folder=tmp_path,
+            top_gain=1,
+        )
+    for name, linear in structured.linears(model).items():
+        weight = linear.weight.detach()
+        assert not weight[~masks[name]].any()
+        assert (weight[masks[name]] != before[name][masks[name]]).float().mean() > 0.9
+        assert linear.weight._backward_hooks in (None, {})
+
+
+def test_weights_that_come_back_are_an_error(small):
+    model, _ = small
+    masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
+    weight = next(iter(structured.linears(model).values())).weight
+    with pytest.raises(ValueError, match="were pruned came back"), structured.held(model, masks=masks):
+        weight.detach().fill_(1.0)
+
+
+def test_two_of_four_packs_into_half_the_values_and_two_bits_each():
+    weight = torch.tensor([[0.0, 5, 0, 6, 0, 0, 0, 7], [0, 0, 0, 0, 1, 2, 0, 0]])
+    values, places = structured.pack_two_of_four(weight)
+    assert values.shape == (2, 4) and places.nbytes == weight.numel() // 8
+    assert values[0, :2].tolist() == [5, 6] and f"{int(places[0]):08b}"[:4] == "0111"
+    assert torch.equal(structured.unpack_two_of_four(values, places), weight)
+    with pytest.raises(ValueError, match="more than 2 values"):
+        structured.pack_two_of_four(torch.ones(1, 4))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (8, 12), (64, 96)])
+def test_packed_two_of_four_comes_back(shape):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    pruned = weight.masked_fill(~structured.two_of_four(weight.abs()), 0.0)
+    values, places = structured.pack_two_of_four(pruned)
+    assert torch.equal(structured.unpack_two_of_four(values, places), pruned)
+    assert torch.count_nonzero(pruned) == pruned.numel() // 2
