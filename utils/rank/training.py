@@ -58,25 +58,23 @@ def fine_tune(
     """
     lists_per_step = max(1, profile.batch_size // LIST_SIZE)
     n_steps = max(1, profile.n_train_pairs // profile.batch_size)
-    drawn = draw_lists(train, n_lists=n_steps * lists_per_step, seed=seed)
-    log_folder.mkdir(parents=True, exist_ok=True)
-    with settings.scratch(log_folder / "checkpoints") as checkpoints:
-        trainer = _JudgedTrainer(
-            model=model,
-            args=_arguments(checkpoints, log_folder, profile=profile, n_steps=n_steps, seed=seed, lr=learning_rate),
-            train_dataset=drawn,
-            eval_dataset=first_queries(valid, n_queries=profile.n_stop_queries),
-            data_collator=partial(collate, tokenizer=tokenizer, max_tokens=profile.max_tokens),
-            compute_loss_func=listwise_loss,
-            callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
-        )
-        trainer.judge = partial(judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain)
-        trainer.train()
-    model.to("cpu").eval()
-    return trainer.state.log_history
+    return fit(
+        model,
+        lists=draw_lists(train, n_lists=n_steps * lists_per_step, seed=seed),
+        collate=partial(collate, tokenizer=tokenizer, max_tokens=profile.max_tokens),
+        loss=listwise_loss,
+        valid=valid,
+        judge=partial(judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain),
+        profile=profile,
+        n_steps=n_steps,
+        lists_per_step=lists_per_step,
+        seed=seed,
+        log_folder=log_folder,
+        learning_rate=learning_rate,
+    )
 
 
-class _JudgedTrainer(Trainer):
+class JudgedTrainer(Trainer):
     """A trainer whose evaluation is NDCG@10 on judged pairs, scored by the ranker that is used everywhere else."""
 
     judge: Callable[..., float]
@@ -87,6 +85,50 @@ class _JudgedTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         self.model.train()
         return found
+
+
+def fit(
+    model: PreTrainedModel,
+    *,
+    lists: Dataset | torch.utils.data.Dataset,
+    collate: Callable[[Sequence[dict]], dict[str, torch.Tensor]],
+    loss: Callable[..., torch.Tensor],
+    valid: Dataset,
+    judge: Callable[..., float],
+    profile: Profile,
+    n_steps: int,
+    lists_per_step: int,
+    seed: int,
+    log_folder: Path,
+    learning_rate: float,
+    trainer_class: type[JudgedTrainer] = JudgedTrainer,
+) -> list[dict]:
+    """Train `model` in place on lists and keep its best state on the first queries of `valid`; returns the log.
+
+    The loop of `fine_tune`, for whatever else learns from lists: AdamW, a learning rate that rises and falls.
+
+    Args:
+        collate: makes a batch of `lists_per_step` lists, with `labels` in it.
+        loss: takes the model's outputs and `labels`.
+        judge: takes the model and `pairs`, and gives their NDCG@10; see `judged_ndcg10`.
+    """
+    log_folder.mkdir(parents=True, exist_ok=True)
+    every = max(1, n_steps // profile.n_evaluations)
+    with settings.scratch(log_folder / "checkpoints") as checkpoints:
+        steps = {"every": every, "max_steps": every * profile.n_evaluations, "lists": lists_per_step}
+        trainer = trainer_class(
+            model=model,
+            args=_arguments(checkpoints, log_folder, **steps, seed=seed, lr=learning_rate),
+            train_dataset=lists,
+            eval_dataset=first_queries(valid, n_queries=profile.n_stop_queries),
+            data_collator=collate,
+            compute_loss_func=loss,
+            callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
+        )
+        trainer.judge = judge
+        trainer.train()
+    model.to("cpu").eval()
+    return trainer.state.log_history
 
 
 def judged_ndcg10(
@@ -161,14 +203,13 @@ def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
 
 
 def _arguments(
-    checkpoints: Path, log_folder: Path, *, profile: Profile, n_steps: int, seed: int, lr: float
+    checkpoints: Path, log_folder: Path, *, lists: int, every: int, max_steps: int, seed: int, lr: float
 ) -> TrainingArguments:
-    every = max(1, n_steps // profile.n_evaluations)
     return TrainingArguments(
         output_dir=str(checkpoints),
         logging_dir=str(log_folder),
-        max_steps=every * profile.n_evaluations,
-        per_device_train_batch_size=max(1, profile.batch_size // LIST_SIZE),
+        max_steps=max_steps,
+        per_device_train_batch_size=lists,
         remove_unused_columns=False,
         learning_rate=lr,
         warmup_ratio=0.1,
