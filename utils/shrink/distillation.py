@@ -1,0 +1,220 @@
+"""Training a student on its teacher's scores. The pairs come from `teaching`, what is copied is in `distil_losses`.
+
+A list here is one query with some of its pairs, judged or not. Lists of similar length are batched together, since
+short texts in a batch with long ones are mostly padding.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from utils.rank import models, ranker, training
+from utils.rank.training import LIST_SIZE
+from utils.settings import Profile
+from utils.shrink import pruning
+from utils.shrink.distil_losses import loss_named
+
+LEARNING_RATE = 5e-4
+BATCH_SIZE = 64
+SORTED_TOGETHER = 16  # batches whose lists are sorted by length with each other
+
+
+def start_student(
+    model: PreTrainedModel,
+    *,
+    layers: Sequence[int],
+    n_heads: int | None = None,
+    d_ff: int | None = None,
+    batches: Iterable[Mapping[str, Tensor]] = (),
+) -> PreTrainedModel:
+    """A student that begins as some layers of a model, with its most important heads and neurons; a copy.
+
+    Args:
+        layers: those that stay, counted from 0.
+        n_heads, d_ff: heads of a layer and width of its feed-forward part; None leaves them as they are.
+        batches: lists of train pairs, as `training.collate` makes them, by which importance is measured, in the student
+            as it is after each cut before.
+
+    Source: Sun et al., "Patient Knowledge Distillation for BERT Model Compression", EMNLP 2019,
+    https://arxiv.org/abs/1908.09355 (which starts the student from layers of the teacher)
+    """
+    there = model.config.num_hidden_layers
+    if not layers or not set(layers) <= set(range(there)) or len(set(layers)) < len(layers):
+        raise ValueError(f"layers {list(layers)} cannot be kept of {there}; name some from 0 to {there - 1}, each once")
+    student = models.keep_layers(copy.deepcopy(model), layers=list(layers))
+    batches = list(batches)
+    if n_heads is not None:
+        importance = pruning.head_importance(student, batches)
+        pruning.cut_heads(student, n_heads=n_heads, importance=importance)
+    if d_ff is not None:
+        importance = pruning.neuron_importance(student, batches)
+        pruning.cut_neurons(student, d_ff=d_ff, importance=importance)
+    return student.eval()
+
+
+def from_scratch(config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
+    """A student of that shape with random weights, for contrast; `config` is left as it is."""
+    return models.build_untrained(copy.deepcopy(config), seed=seed)
+
+
+def distil(
+    student: PreTrainedModel,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    taught: Dataset,
+    valid: Dataset,
+    profile: Profile,
+    seed: int,
+    log_folder: Path,
+    top_gain: int,
+    loss: str = "logit_mse",
+    learning_rate: float = LEARNING_RATE,
+    n_pairs: int | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> list[dict]:
+    """Train `student` in place on about `n_pairs` pairs (None: `profile.n_distil_pairs`), all epochs together.
+
+    The labels in `taught` are not looked at. The best state by NDCG@10 on the first queries of `valid` is kept.
+
+    Args:
+        tokenizer: the student's own, which may know fewer tokens than the teacher's.
+        taught: as `teaching.teach` gives it.
+        loss: a name in `distil_losses.LOSSES`.
+
+    Returns:
+        The trainer's log, as that of `training.fine_tune`.
+
+    Raises:
+        ValueError: the loss is unknown, `taught` has no scores, or `batch_size` is smaller than a list.
+    """
+    score_loss = loss_named(loss)
+    if "score" not in taught.column_names:
+        raise ValueError("taught has no column 'score'; let the teacher score the pairs with teaching.teach")
+    if batch_size < LIST_SIZE:
+        raise ValueError(f"batch_size is {batch_size}; a list alone has up to {LIST_SIZE} pairs")
+    lists_per_step = batch_size // LIST_SIZE
+    n_steps = max(1, (n_pairs or profile.n_distil_pairs) // batch_size)
+    return training.fit(
+        student,
+        lists=draw_lists(
+            _encoded(taught, tokenizer=tokenizer, max_tokens=profile.max_tokens),
+            n_steps=n_steps,
+            lists_per_step=lists_per_step,
+            seed=seed,
+        ),
+        collate=partial(collate, tokenizer=tokenizer),
+        loss=partial(list_loss, score_loss=score_loss),
+        valid=valid,
+        judge=partial(training.judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain),
+        profile=profile,
+        n_steps=n_steps,
+        lists_per_step=lists_per_step,
+        seed=seed,
+        log_folder=log_folder,
+        learning_rate=learning_rate,
+        trainer_class=_InOrder,
+    )
+
+
+class Lists(torch.utils.data.Dataset):
+    """Lists in the order of training: entry i holds the columns of the pairs in `rows`[i]."""
+
+    def __init__(self, pairs: Dataset, *, rows: Sequence[Sequence[int]]) -> None:
+        self.pairs = pairs
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> dict[str, list]:
+        return self.pairs[list(self.rows[i])]
+
+
+class _InOrder(training.JudgedTrainer):
+    """Lists come in the order they have, since neighbours were chosen to have one length."""
+
+    def _get_train_sampler(self, train_dataset=None):
+        return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
+
+
+def draw_lists(encoded: Dataset, *, n_steps: int, lists_per_step: int, seed: int) -> Lists:
+    """Lists of at most LIST_SIZE pairs of one group, every pair once before one comes again, and then in other lists.
+
+    Each `lists_per_step` of them are a batch of similar length; batches come in random order of length.
+
+    Args:
+        encoded: a row for every pair, with `group` and `n_tokens`.
+    """
+    rng, n_lists = random.Random(seed), n_steps * lists_per_step
+    groups: dict[int, list[int]] = {}
+    for row, group in enumerate(encoded["group"][:]):
+        groups.setdefault(group, []).append(row)
+    drawn: list[list[int]] = []
+    while len(drawn) < n_lists:
+        lists = [one for rows in groups.values() for one in _split(rng.sample(rows, len(rows)))]
+        drawn += rng.sample(lists, min(len(lists), n_lists - len(drawn)))
+    n_tokens = encoded["n_tokens"][:]
+    longest = [max(n_tokens[row] for row in rows) for rows in drawn]
+    step, chunk = lists_per_step, SORTED_TOGETHER * lists_per_step
+    ordered: list[list[int]] = []
+    for start in range(0, len(drawn), chunk):
+        here = sorted(range(start, min(start + chunk, len(drawn))), key=lambda i: longest[i])
+        batches = [here[at : at + step] for at in range(0, len(here), step)]
+        rng.shuffle(batches)
+        ordered += [drawn[i] for batch in batches for i in batch]
+    columns = [name for name in encoded.column_names if name not in ("group", "n_tokens")]
+    return Lists(encoded.select_columns(columns), rows=ordered)
+
+
+def collate(lists: Sequence[Mapping[str, list]], *, tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
+    """All pairs of some lists as one padded batch (n_pairs, n_tokens), and `labels` (n_lists, list_size).
+
+    The labels are the teacher's scores, short lists filled with -inf.
+    """
+    columns = {name: [value for one in lists for value in one[name]] for name in lists[0] if name != "score"}
+    scores = [torch.tensor(one["score"], dtype=torch.float32) for one in lists]
+    filled = torch.nn.utils.rnn.pad_sequence(scores, batch_first=True, padding_value=-torch.inf)
+    return dict(tokenizer.pad(columns, return_tensors="pt")) | {"labels": filled}
+
+
+def list_loss(
+    outputs: Mapping[str, Tensor],
+    labels: Tensor,
+    num_items_in_batch=None,
+    *,
+    score_loss: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """A loss of scores on a batch of lists: `logits` (n_pairs, 1) one list after the other, `labels` as `collate`'s."""
+    logits = outputs["logits"][:, 0].float()
+    scores = torch.full_like(labels, -torch.inf).masked_scatter(torch.isfinite(labels), logits)
+    return score_loss(scores, labels)
+
+
+def _split(rows: Sequence[int]) -> list[list[int]]:
+    """Rows in as few parts of at most LIST_SIZE as there can be, of one size or one apart."""
+    n_parts = -(-len(rows) // LIST_SIZE)
+    return [[int(row) for row in part] for part in np.array_split(rows, n_parts)]
+
+
+def _encoded(taught: Dataset, *, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Dataset:
+    """The pairs as the student's tokens, in memory, with `group`, `score` and their number of tokens."""
+
+    def encode(batch: dict) -> dict[str, list]:
+        texts = list(zip(batch["query"], batch["product"], strict=True))
+        columns = ranker.encode(tokenizer, texts, max_tokens=max_tokens)
+        return columns | {"n_tokens": [len(ids) for ids in columns["input_ids"]]}
+
+    dropped = [name for name in taught.column_names if name not in ("group", "score")]
+    return taught.map(
+        encode, batched=True, batch_size=4096, remove_columns=dropped, keep_in_memory=True, new_fingerprint="encoded"
+    )
