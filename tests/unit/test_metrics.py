@@ -89,3 +89,24 @@ def test_end_to_end_counts_unjudged_products_as_nothing_and_misses_in_recall():
     quality = metrics.end_to_end(found, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
     assert metrics.recall(found, pairs=pairs, top_gain=1) == 0.5
     assert quality.ndcg10 == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)), abs=1e-4)
+
+
+def quality_of(values):
+    return metrics.Quality({f"q{i}": value for i, value in enumerate(values)}, {}, {})
+
+
+def test_pooled_share_divides_the_means_and_counts_a_query_once_however_many_seeds_rank_it():
+    a, b = np.linspace(0.2, 0.8, 40), np.linspace(0.4, 0.9, 40)[::-1]
+    one = metrics.pooled_share([(quality_of(a), quality_of(b))], n_resamples=500)
+    twice = metrics.pooled_share([(quality_of(a), quality_of(b))] * 2, n_resamples=500)
+    assert one.mean == pytest.approx(a.mean() / b.mean()) and one.low < one.mean < one.high
+    assert (twice.low, twice.high) == pytest.approx((one.low, one.high))  # the same seed again is no new evidence
+    same = metrics.pooled_share([(quality_of(b), quality_of(b))], n_resamples=50)
+    assert (same.low, same.mean, same.high) == (1, 1, 1)
+
+
+def test_pooled_share_refuses_other_queries_and_nothing():
+    with pytest.raises(ValueError, match="different queries"):
+        metrics.pooled_share([(quality_of([1, 0]), quality_of([1]))], n_resamples=5)
+    with pytest.raises(ValueError, match="nothing to pool"):
+        metrics.pooled_share([], n_resamples=5)

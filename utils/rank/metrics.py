@@ -126,6 +126,28 @@ def paired_bootstrap(a: Quality, b: Quality, *, n_resamples: int, seed: int = 0)
     return Interval(float(differences.mean()), float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
 
 
+def pooled_share(pairs: Sequence[tuple[Quality, Quality]], *, n_resamples: int, seed: int = 0) -> Interval:
+    """The share of NDCG@10 that `a` keeps of `b`, pooled over several (a, b), such as the seeds of a training.
+
+    The mean of all a divided by the mean of all b. Queries are drawn with replacement, each with its values of every
+    seed, since the same query is no new evidence when another seed ranks it; the interval is the middle 95%.
+
+    Raises:
+        ValueError: nothing to pool, or two rankings were judged on different queries.
+    """
+    if not pairs:
+        raise ValueError("pooled_share: nothing to pool; give at least one pair of rankings")
+    queries = list(pairs[0][0].ndcg10_by_query)
+    if any(quality.ndcg10_by_query.keys() != set(queries) for pair in pairs for quality in pair):
+        raise ValueError("the rankings were judged on different queries; judge all on the same split")
+    values = np.array([[[quality.ndcg10_by_query[q] for q in queries] for quality in pair] for pair in pairs])
+    kept, whole = values.sum(axis=0)  # (n_queries,) each, summed over the seeds
+    picks = np.random.default_rng(seed).integers(len(queries), size=(n_resamples, len(queries)))
+    shares = kept[picks].sum(axis=1) / whole[picks].sum(axis=1)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return Interval(float(kept.sum() / whole.sum()), float(low), float(high))
+
+
 def by_kind(quality: Quality) -> dict[str, tuple[float, int]]:
     """Mean NDCG@10 and the number of queries of each kind, kinds in alphabetical order."""
     values: dict[str, list[float]] = defaultdict(list)
