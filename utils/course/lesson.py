@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -90,12 +90,27 @@ class Lesson:
             "versions": ledger.versions(),
         }
 
-    def save_stage(self, name: str, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Path:
-        """Write a model as the stage's folder with the weights of every runtime, whole or not at all."""
-        with stages.whole(self.stage(name), notebook=self.notebook) as partial:
+    def save_stage(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        *,
+        tokenizer: PreTrainedTokenizerBase,
+        finish: Callable[[Path], object] | None = None,
+        **facts: str,
+    ) -> Path:
+        """Write a model as the stage's folder with the weights of every runtime, whole or not at all.
+
+        Args:
+            finish: changes the written files before the stage takes its place, such as a quantizer.
+            facts: further entries of the stage's manifest.
+        """
+        with stages.whole(self.stage(name), notebook=self.notebook, **facts) as partial:
             models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
             runtimes.export_onnx(partial)
             runtimes.export_openvino(partial)
+            if finish is not None:
+                finish(partial)
         return self.stage(name)
 
     def add_row(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:
