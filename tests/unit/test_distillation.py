@@ -178,6 +178,14 @@ def test_layers_that_are_not_there_or_twice_are_refused(three_layers):
             distillation.start_student(three_layers[0], layers=layers)
 
 
+def test_layers_are_spread_from_the_first_to_the_last():
+    kept = [distillation.spread(6, n_kept=n) for n in (1, 2, 3, 4, 6)]
+    assert kept == [[0], [0, 5], [0, 2, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+    for n_kept in (0, 7):
+        with pytest.raises(ValueError, match="from 1 to 6"):
+            distillation.spread(6, n_kept=n_kept)
+
+
 def test_student_from_scratch_has_the_students_shapes_and_none_of_its_weights(three_layers):
     model, tokenizer = three_layers
     student = distillation.start_student(model, layers=[0, 2], n_heads=4, batches=batches(tokenizer))

@@ -91,6 +91,22 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     return _finish(figure, title=title)
 
 
+def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
+    """Families of models, each a line of (MACs a pair, NDCG@10): work on a logarithmic axis, quality upwards."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, (name, points) in enumerate(lines.items()):
+        work, quality = zip(*sorted(points), strict=True)
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": ("-", "--", ":")[number % 3]}
+        axes.plot([macs / 1e6 for macs in work], quality, label=name, markersize=7, **style)
+    every = [macs / 1e6 for points in lines.values() for macs, _ in points]
+    axes.set(xscale="log", xlabel="work of one pair (M MACs)", ylabel="judged NDCG@10")
+    axes.set_xlim(min(every) / 1.5, 1.5 * max(every))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("{x:,.0f}")
+    axes.legend(frameon=True)
+    return _finish(figure, title=title)
+
+
 def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
     """Bytes to ship and MACs a pair of every row that has both, as two bars side by side."""
     drawn = [row for row in rows if row.disk_bytes is not None and row.macs_per_pair is not None]

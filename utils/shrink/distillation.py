@@ -25,7 +25,6 @@ from utils.shrink import pruning
 from utils.shrink.distil_losses import loss_named
 
 LEARNING_RATE = 5e-4
-BATCH_SIZE = 64
 SORTED_TOGETHER = 16  # batches whose lists are sorted by length with each other
 
 
@@ -62,6 +61,17 @@ def start_student(
     return student.eval()
 
 
+def spread(n_layers: int, *, n_kept: int) -> list[int]:
+    """Numbers of `n_kept` of `n_layers` layers at equal distances, the first and the last among them; one: the first.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if not 1 <= n_kept <= n_layers:
+        raise ValueError(f"{n_kept} of {n_layers} layers cannot be kept; give a number from 1 to {n_layers}")
+    return [round(place) for place in np.linspace(0, n_layers - 1, n_kept)]
+
+
 def from_scratch(config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
     """A student of that shape with random weights, for contrast; `config` is left as it is."""
     return models.build_untrained(copy.deepcopy(config), seed=seed)
@@ -80,7 +90,7 @@ def distil(
     loss: str = "logit_mse",
     learning_rate: float = LEARNING_RATE,
     n_pairs: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> list[dict]:
     """Train `student` in place on about `n_pairs` pairs (None: `profile.n_distil_pairs`), all epochs together.
 
@@ -90,6 +100,7 @@ def distil(
         tokenizer: the student's own, which may know fewer tokens than the teacher's.
         taught: as `teaching.teach` gives it.
         loss: a name in `distil_losses.LOSSES`.
+        batch_size: pairs of a step; None: twice `profile.batch_size`, for a student is smaller than its teacher.
 
     Returns:
         The trainer's log, as that of `training.fine_tune`.
@@ -100,6 +111,7 @@ def distil(
     score_loss = loss_named(loss)
     if "score" not in taught.column_names:
         raise ValueError("taught has no column 'score'; let the teacher score the pairs with teaching.teach")
+    batch_size = batch_size or 2 * profile.batch_size
     if batch_size < LIST_SIZE:
         raise ValueError(f"batch_size is {batch_size}; a list alone has up to {LIST_SIZE} pairs")
     lists_per_step = batch_size // LIST_SIZE
