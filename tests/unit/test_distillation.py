@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification
 from utils import settings
 from utils.rank import models, runtimes, training
 from utils.shrink import distil_losses, distillation
+from utils.shrink.matching import Match
 
 WORDS = ("new", "broken", "old", "cheap", "soft", "used")
 WORTH = dict(zip(WORDS, (-2.0, 3.0, -1.0, 0.0, 1.0, 2.0), strict=True))  # what the made teacher thinks of a word
@@ -71,6 +72,12 @@ def test_student_of_shuffled_or_constant_scores_learns_no_order(small_folder, tm
     for scores in (np.random.default_rng(0).permutation, np.zeros_like):
         found, _ = distil(small_folder, tmp_path, taught=toy(24, scores=scores))
         assert np.ptp(found) < 1.0 < np.ptp(list(WORTH.values()))
+
+
+def test_a_matched_student_learns_the_scores_as_well(small_folder, tmp_path):
+    match = Match(models.load(small_folder)[0], layers=(0, 1), weight=0.1)
+    scores, _ = distil(small_folder, tmp_path, taught=toy(24), match=match)
+    assert np.corrcoef(scores, list(WORTH.values()))[0, 1] > 0.8
 
 
 def test_labels_are_not_looked_at(small_folder, tmp_path):

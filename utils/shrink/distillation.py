@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from utils.rank.training import LIST_SIZE
 from utils.settings import Profile
 from utils.shrink import pruning
 from utils.shrink.distil_losses import loss_named
+from utils.shrink.matching import Match, matched
 
 LEARNING_RATE = 5e-4
 SORTED_TOGETHER = 16  # batches whose lists are sorted by length with each other
@@ -91,6 +93,7 @@ def distil(
     learning_rate: float = LEARNING_RATE,
     n_pairs: int | None = None,
     batch_size: int | None = None,
+    match: Match | None = None,
 ) -> list[dict]:
     """Train `student` in place on about `n_pairs` pairs (None: `profile.n_distil_pairs`), all epochs together.
 
@@ -101,6 +104,7 @@ def distil(
         taught: as `teaching.teach` gives it.
         loss: a name in `distil_losses.LOSSES`.
         batch_size: pairs of a step; None: twice `profile.batch_size`, for a student is smaller than its teacher.
+        match: what else to copy, of the teacher's inside; None: scores alone.
 
     Returns:
         The trainer's log, as that of `training.fine_tune`.
@@ -108,34 +112,35 @@ def distil(
     Raises:
         ValueError: the loss is unknown, `taught` has no scores, or `batch_size` is smaller than a list.
     """
-    score_loss = loss_named(loss)
+    loss_of_lists = partial(list_loss, score_loss=loss_named(loss))
+    batch_size = batch_size or 2 * profile.batch_size
+    _check(taught, batch_size=batch_size)
+    steps = {"n_steps": max(1, (n_pairs or profile.n_distil_pairs) // batch_size)}
+    steps |= {"lists_per_step": batch_size // LIST_SIZE, "seed": seed}
+    encoded = _encoded(taught, tokenizer=tokenizer, max_tokens=profile.max_tokens)
+    judge = partial(training.judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain)
+    inside = matched(student, match=match, loss=loss_of_lists) if match else nullcontext(loss_of_lists)
+    with inside as whole_loss:
+        return training.fit(
+            student,
+            lists=draw_lists(encoded, **steps),
+            collate=partial(collate, tokenizer=tokenizer),
+            loss=whole_loss,
+            valid=valid,
+            judge=judge,
+            profile=profile,
+            **steps,
+            log_folder=log_folder,
+            learning_rate=learning_rate,
+            trainer_class=_InOrder,
+        )
+
+
+def _check(taught: Dataset, *, batch_size: int) -> None:
     if "score" not in taught.column_names:
         raise ValueError("taught has no column 'score'; let the teacher score the pairs with teaching.teach")
-    batch_size = batch_size or 2 * profile.batch_size
     if batch_size < LIST_SIZE:
         raise ValueError(f"batch_size is {batch_size}; a list alone has up to {LIST_SIZE} pairs")
-    lists_per_step = batch_size // LIST_SIZE
-    n_steps = max(1, (n_pairs or profile.n_distil_pairs) // batch_size)
-    return training.fit(
-        student,
-        lists=draw_lists(
-            _encoded(taught, tokenizer=tokenizer, max_tokens=profile.max_tokens),
-            n_steps=n_steps,
-            lists_per_step=lists_per_step,
-            seed=seed,
-        ),
-        collate=partial(collate, tokenizer=tokenizer),
-        loss=partial(list_loss, score_loss=score_loss),
-        valid=valid,
-        judge=partial(training.judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain),
-        profile=profile,
-        n_steps=n_steps,
-        lists_per_step=lists_per_step,
-        seed=seed,
-        log_folder=log_folder,
-        learning_rate=learning_rate,
-        trainer_class=_InOrder,
-    )
 
 
 class Lists(torch.utils.data.Dataset):
