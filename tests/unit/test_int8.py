@@ -1,0 +1,205 @@
+"""int8 graphs are int8, score nearly as the fp32 model does, and a quantizer that leaves fp32 is found out."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+from datasets import Dataset
+
+from utils import settings
+from utils.data import catalogue as catalogues
+from utils.measure import cost
+from utils.rank import metrics, models, runtimes
+from utils.rank.ranker import BatchedRanker
+from utils.shrink import calibration, int8_onnx, int8_openvino, sensitivity
+
+
+@pytest.fixture(scope="module")
+def world(ranking_folder):
+    """The small model with its tokenizer, some train batches, pairs to score, and their fp32 scores."""
+    shop = catalogues.load("synthetic", profile=settings.profile("ci"))
+    _, tokenizer = models.load(ranking_folder)
+    drawn = calibration.draw(shop, n_pairs=24, seed=0)
+    batches = calibration.batches(drawn, catalogue=shop, tokenizer=tokenizer, max_tokens=64)
+    padded = calibration.batches(drawn, catalogue=shop, tokenizer=tokenizer, max_tokens=64, batch_size=8)
+    pairs = list(zip(shop.pairs["valid"]["query"], shop.pairs["valid"]["product"], strict=True))[:60]
+    exact = runtimes.open_ranker(ranking_folder, runtime="pytorch", threads=1, max_tokens=64).score(pairs)
+    return {"tokenizer": tokenizer, "batches": batches, "padded": padded, "pairs": pairs, "exact": exact}
+
+
+def onnx_scores(path, world, **changes):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [node.name for node in session.get_inputs()]
+
+    def forward(batch):
+        return session.run(None, {name: batch[name].astype(np.int64) for name in names})[0][:, 0]
+
+    return BatchedRanker(world["tokenizer"], forward, "onnxruntime", max_tokens=64, **changes).score(world["pairs"])
+
+
+def openvino_scores(model, world):
+    forward = runtimes.openvino_forward(runtimes.compile_openvino(model, threads=1))
+    return BatchedRanker(world["tokenizer"], forward, "openvino", max_tokens=64).score(world["pairs"])
+
+
+def drift(scores, world):
+    return sensitivity.drift(scores, reference=world["exact"])
+
+
+def graph(folder):
+    return folder / "onnx" / "model.onnx"
+
+
+def ir(folder):
+    return folder / "openvino" / "openvino_model.xml"
+
+
+def test_a_model_left_in_fp32_has_no_quantized_weights(ranking_folder):
+    assert int8_onnx.quantized_share(graph(ranking_folder)) == 0
+    assert int8_openvino.quantized_share(ir(ranking_folder)) == 0
+    compiled = runtimes.compile_openvino(openvino.Core().read_model(ir(ranking_folder)), threads=1)
+    assert set(int8_openvino.multiplied_in(compiled)) == {"f32"}
+
+
+def test_dynamic_int8_is_a_quarter_of_the_bytes_and_scores_nearly_the_same(ranking_folder, world, tmp_path):
+    path = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "model.onnx")
+    assert int8_onnx.quantized_share(path) > 0.98
+    assert 0.25 < cost.disk_bytes([path]) / cost.disk_bytes([graph(ranking_folder)]) < 0.27
+    assert 0 < drift(onnx_scores(path, world), world) < 0.2
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_scale_for_each_channel_and_the_table_alone_drift_less(ranking_folder, world, tmp_path):
+    rough = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "rough.onnx", per_channel=False)
+    fine = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "fine.onnx")
+    table = int8_onnx.embeddings(graph(ranking_folder), tmp_path / "table.onnx")
+    drifts = [drift(onnx_scores(path, world), world) for path in (table, fine, rough)]
+    assert 0 < drifts[0] < drifts[1] < drifts[2]
+    assert 0.7 < int8_onnx.quantized_share(table) < 0.8  # the table is that much of a model of two layers
+
+
+def test_dynamic_scores_depend_on_the_batch_and_static_ones_do_not(ranking_folder, world, tmp_path):
+    moving = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "dynamic.onnx")
+    fixed = int8_onnx.static(graph(ranking_folder), tmp_path / "static.onnx", batches=world["batches"])
+    spread = {}
+    for name, path in (("dynamic", moving), ("static", fixed)):
+        spread[name] = abs(onnx_scores(path, world, batch_size=1) - onnx_scores(path, world, pad_to_max=True)).max()
+    assert spread["static"] < spread["dynamic"] / 2
+
+
+@pytest.mark.parametrize("method", int8_onnx.METHODS)
+def test_static_int8_scores_nearly_the_same_by_every_method(ranking_folder, world, tmp_path, method):
+    path = int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=world["batches"], method=method)
+    assert int8_onnx.quantized_share(path) > 0.98
+    assert 0 < drift(onnx_scores(path, world), world) < 0.6
+
+
+def test_the_masks_value_wrecks_a_range_that_holds_it(ranking_folder, world, tmp_path):
+    wrecked = int8_onnx.static(graph(ranking_folder), tmp_path / "all.onnx", batches=world["padded"], operators=None)
+    sound = int8_onnx.static(graph(ranking_folder), tmp_path / "some.onnx", batches=world["padded"])
+    assert drift(onnx_scores(wrecked, world), world) > 2 * drift(onnx_scores(sound, world), world)
+
+
+def test_nodes_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
+    names = [node.name for node in onnx.load(graph(ranking_folder)).graph.node if node.op_type in int8_onnx.MULTIPLIED]
+    path = int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=world["batches"], keep=names)
+    assert 0.7 < int8_onnx.quantized_share(path) < 0.8
+
+
+@pytest.mark.parametrize(("bits", "most"), [(8, 0.05), (4, 1.0)])
+def test_packed_weights_score_nearly_the_same_and_take_their_bits(ranking_folder, world, tmp_path, bits, most):
+    path = int8_onnx.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=bits)
+    assert 0 < drift(onnx_scores(path, world), world) < most
+    _, tokenizer = models.load(ranking_folder)
+    saved = cost.disk_bytes([graph(ranking_folder)]) - cost.disk_bytes([path])
+    multiplied = 2 * (4 * 384 * 384 + 2 * 384 * 1536)  # weights; a block of 32 has a scale of 4 bytes
+    assert saved == pytest.approx(multiplied * (4 - bits / 8 - 4 / 32), rel=0.01)
+    assert 0.2 < int8_onnx.quantized_share(path) < 0.25
+
+
+def test_wrong_calls_of_the_onnx_quantizers_are_refused(ranking_folder, tmp_path):
+    with pytest.raises(ValueError, match="4 or 8"):
+        int8_onnx.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=3)
+    with pytest.raises(ValueError, match="min-max, entropy, percentile"):
+        int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=[{}], method="mean")
+    with pytest.raises(ValueError, match="no batches"):
+        int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=[])
+
+
+def test_openvino_int8_is_int8_on_disk_and_when_it_multiplies(ranking_folder, world, tmp_path):
+    model = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"])
+    path = int8_openvino.save(model, tmp_path / "m.xml")
+    assert int8_openvino.quantized_share(path) > 0.98
+    counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(path), threads=1))
+    assert sum(n for kind, n in counts.items() if kind in ("i8", "u8")) > 0.8 * sum(counts.values())
+    assert 0 < drift(openvino_scores(model, world), world) < 0.3
+
+
+def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, world):
+    ways = [{}, {"preset": "performance"}, {"ranges": "mean min-max"}, {"smooth": True}]
+    models_ = [int8_openvino.quantize(ir(ranking_folder), batches=world["batches"], **way) for way in ways]
+    drifts = [drift(openvino_scores(model, world), world) for model in models_]
+    assert len(set(drifts)) == len(ways) and max(drifts) < 1
+
+
+def test_operations_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
+    names = [op.get_friendly_name() for op in openvino.Core().read_model(ir(ranking_folder)).get_ops()]
+    keep = [name for name in names if name.endswith("MatMul")]
+    model = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"], keep=keep)
+    path = int8_openvino.save(model, tmp_path / "m.xml")
+    assert keep and int8_openvino.quantized_share(path) < 0.85
+
+
+def test_compressed_weights_are_stored_narrow_and_multiplied_wide(ranking_folder, world, tmp_path):
+    sizes = []
+    for bits in (8, 4):
+        model = int8_openvino.compress_weights(ir(ranking_folder), bits=bits)
+        path = int8_openvino.save(model, tmp_path / f"{bits}.xml")
+        assert int8_openvino.quantized_share(path) > 0.95
+        assert 0 < drift(openvino_scores(model, world), world) < 0.05 * 16 / bits**0.5
+        counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(path), threads=1))
+        assert set(counts) == {"f32"}
+        sizes.append(cost.disk_bytes([path.with_suffix(".bin")]))
+    assert sizes[1] < 0.92 * sizes[0]
+
+
+def judged_queries(world):
+    """Two lists whose gains follow the fp32 scores, so that fp32 ranks them perfectly."""
+    tokenizer, found = world["tokenizer"], []
+    for rows in (range(0, 12), range(12, 24)):
+        texts = [world["pairs"][row] for row in rows]
+        batch = dict(tokenizer(*map(list, zip(*texts, strict=True)), padding=True, return_tensors="np"))
+        found.append(int8_openvino.JudgedQuery(batch, np.argsort(np.argsort(world["exact"][list(rows)]))))
+    return found
+
+
+def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, tmp_path):
+    queries = judged_queries(world)
+    model = int8_openvino.with_accuracy_control(
+        ir(ranking_folder), batches=world["batches"][:4], valid=queries, max_drop=1e-6, at_most=2
+    )
+    plain = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"][:4])
+    kept, whole = (int8_openvino.save(m, tmp_path / f"{i}.xml") for i, m in enumerate((model, plain)))
+    assert 0.1 < int8_openvino.quantized_share(kept) < int8_openvino.quantized_share(whole)
+
+
+def test_one_querys_ndcg_is_that_of_the_metric_of_the_course(world):
+    gains, scores = np.array([0, 3, 1, 1, 0, 2] * 3), np.random.default_rng(0).normal(size=18)
+    columns = {"query_id": ["q"] * 18, "product_id": [str(i) for i in range(18)], "kind": [""] * 18}
+    pairs = Dataset.from_dict(columns | {"gain": gains})
+    expected = metrics.judged(pairs, scores, top_gain=3).ndcg10
+    assert int8_openvino.ndcg10(gains, scores=scores) == pytest.approx(expected)
+    assert int8_openvino.ndcg10(np.zeros(3), scores=np.arange(3)) == 1
+
+
+def test_wrong_calls_of_the_openvino_quantizers_are_refused(ranking_folder, world):
+    for wrong, message in (({"preset": "fast"}, "mixed"), ({"ranges": "mean"}, "histogram"), ({"batches": []}, "none")):
+        with pytest.raises(ValueError, match=message if message != "none" else "no calibration batches"):
+            int8_openvino.quantize(ir(ranking_folder), **{"batches": world["batches"]} | wrong)
+    with pytest.raises(ValueError, match="8, 4"):
+        int8_openvino.compress_weights(ir(ranking_folder), bits=2)
+    with pytest.raises(ValueError, match="no queries"):
+        int8_openvino.with_accuracy_control(ir(ranking_folder), batches=world["batches"], valid=[], max_drop=0.1)
