@@ -75,11 +75,12 @@ def test_every_kept_row_is_that_of_its_token(whole, pruned):
     torch.testing.assert_close(new, old[whole[1].convert_tokens_to_ids(names)], rtol=0, atol=0)
 
 
-def test_unused_tokens_and_words_that_no_text_has_go_while_characters_stay(whole, pruned):
+def test_unused_tokens_and_words_that_no_text_has_go_while_characters_and_short_pieces_stay(whole, pruned):
     left = pruned[1].get_vocab()
     assert not [token for token in left if "unused" in token]
     assert "sofa" in left and "galaxy" not in left
-    assert {"7", "##7", "q", "##q", "ω", "##ω", "漢"} <= set(left)
+    assert {"7", "##7", "q", "##q", "ω", "##ω", "漢", "##er"} <= set(left)
+    assert "er" not in left and "##ere" not in left
 
 
 @hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))

@@ -20,9 +20,10 @@ TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "se
 def kept_tokens(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> list[int]:
     """Ids of the tokens to keep, ascending: those that the texts use, and a safety set for all other texts.
 
-    The safety set holds the special tokens and every single character of the vocabulary, digits among them, at the
-    beginning of a word and within one (`x` and `##x`); also what cannot be written with these. So a word of known
-    characters is still tokenized, in smaller pieces where its own are gone, and never becomes [UNK].
+    The safety set holds the special tokens, every single character of the vocabulary, digits among them, at the
+    beginning of a word and within one (`x` and `##x`), and the pieces of two characters within a word (`##xy`), which
+    are few and spell typing errors; also what cannot be written with these. So a word of known characters is still
+    tokenized, in smaller pieces where its own are gone, and never becomes [UNK].
 
     Raises:
         ValueError: not a WordPiece tokenizer.
@@ -34,7 +35,7 @@ def kept_tokens(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> lis
     backend.no_truncation()
     found = backend.encode_batch_fast(list(dict.fromkeys(texts)), add_special_tokens=False)
     used = {token_id for one in found for token_id in one.ids}
-    safe = {token_id for token, token_id in vocab.items() if not _in_smaller_pieces(token, vocab=vocab, prefix=prefix)}
+    safe = {token_id for token, token_id in vocab.items() if _is_safe(token, vocab=vocab, prefix=prefix)}
     return sorted(used | safe | set(tokenizer.all_special_ids))
 
 
@@ -107,12 +108,12 @@ def _state(tokenizer: PreTrainedTokenizerBase) -> dict:
     return state
 
 
-def _in_smaller_pieces(token: str, *, vocab: dict[str, int], prefix: str) -> bool:
-    """Whether a token longer than one character can be written with single-character tokens."""
+def _is_safe(token: str, *, vocab: dict[str, int], prefix: str) -> bool:
+    """Whether a token is short, or cannot be written with tokens of one character."""
     inside = token.startswith(prefix) and len(token) > len(prefix)
     characters = token.removeprefix(prefix) if inside else token
     pieces = [(prefix if inside or place else "") + one for place, one in enumerate(characters)]
-    return len(characters) > 1 and all(piece in vocab for piece in pieces)
+    return len(characters) <= (2 if inside else 1) or any(piece not in vocab for piece in pieces)
 
 
 def _new_ids(tokenizer: PreTrainedTokenizerBase, *, keep: Sequence[int]) -> dict[int, int]:

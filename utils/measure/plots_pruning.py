@@ -1,0 +1,54 @@
+"""Pictures of pruning: how important each part of a model is, and what quality is left as parts go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish
+
+Curve = Mapping[float, float]  # the share of parts kept, or of zeros, to the NDCG@10 that is left
+
+
+def importance_map(importance: np.ndarray, *, part: str, title: str) -> Figure:
+    """Importance (n_layers, n_parts) as shades, black for the largest of all; a layer's parts from most to least."""
+    ordered = -np.sort(-np.asarray(importance, dtype=float), axis=1)
+    shares = ordered / ordered.max()
+    figure, axes = plt.subplots(figsize=(8.0, 1.4 + 0.42 * len(shares)), layout="constrained")
+    image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    figure.colorbar(image, ax=axes, label="importance (largest = 1)")
+    axes.set(xlabel=f"{part} of a layer, the most important first (rank)", ylabel="layer")
+    axes.set_yticks(range(len(shares)))
+    n_parts = shares.shape[1]
+    axes.set_xticks(np.arange(n_parts), [str(place + 1) for place in range(n_parts)])
+    _finish(figure, title=title)
+    axes.grid(False)
+    figure.axes[-1].set_title("", loc="left")
+    return figure
+
+
+def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, title: str) -> Figure:
+    """NDCG@10 against what was cut, a panel for each x label and a line for each way of choosing.
+
+    A way with a single point is drawn as a large mark; `before`, the quality when nothing is cut, as a level line.
+    """
+    figure, row = plt.subplots(1, len(panels), figsize=WIDE, sharey=True, squeeze=False, layout="constrained")
+    for axes, (xlabel, curves) in zip(row[0], panels.items(), strict=True):
+        for number, (name, curve) in enumerate(curves.items()):
+            style = {"color": COLOURS[number], "marker": MARKERS[number], "label": name}
+            style |= (
+                {"markersize": 11, "linestyle": "none"}
+                if len(curve) == 1
+                else {"linestyle": ("-", "--", ":")[number % 3]}
+            )
+            axes.plot(list(curve), list(curve.values()), **style)
+        axes.axhline(before, color="black", linewidth=1, label="nothing cut")
+        axes.set(xlabel=xlabel)
+    row[0][0].set(ylabel="judged NDCG@10 on valid", ylim=(0, 1.02))
+    row[0][0].legend(frameon=True, loc="lower left")
+    _finish(figure, title="")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
