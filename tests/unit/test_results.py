@@ -1,12 +1,17 @@
 """Recorded results: what a run's file holds, how runs are drawn together, when a run is made again, README's tables."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from made import RUN, notebook, row
 
 from utils import settings
-from utils.course import fingerprint, runner, show
+from utils.course import fingerprint, lesson, runner, show
 from utils.course.authoring import results
-from utils.measure import ledger, recorded
+from utils.measure import recorded
+from utils.rank import metrics
+from utils.shrink.recipe import Recipe
 
 
 @pytest.fixture
@@ -56,33 +61,65 @@ def test_where_nothing_is_recorded_the_command_is_said_and_a_notebook_shows_it(f
 
 @pytest.fixture
 def runs(course, folder, monkeypatch):
-    """A course whose runs only write one row; holds the seeds that were run."""
+    """A course whose notebooks do nothing, and recipes that only write one row; holds what was run."""
     made = []
 
-    def run(*, profile, dataset, seed, echo):
-        made.append(seed)
-        out = settings.ARTIFACTS / f"{dataset}-{seed}"
+    def begin(notebook, *, profile, dataset, seed, out, needs):
+        found = lesson_made(tmp := Path(out))
+        tmp.mkdir(parents=True, exist_ok=True)
+        found.keep_judged("teacher", quality({"t1": 0.8, "t2": 0.4}))
         name = settings.dataset_name(dataset)
-        ledger.append(
-            out / "ledger.jsonl", row(dataset=name, profile=profile, seed=seed, n_queries=7, time_utc="2026-01-31T")
-        )
-        return out
+        found.pending = [
+            row(dataset=name, profile=profile, seed=seed, n_queries=7, time_utc="2026-01-31T", stage=stage, **fields)
+            for stage, fields in ROWS.items()
+        ]
+        made.append(("recipes", dataset, seed))
+        return found
 
-    monkeypatch.setattr(runner, "run", run)
-    course.write("01_one", notebook("a = 1"))
+    def apply(started, recipe, *, echo):
+        started.keep_judged("quantized-openvino-int8", quality({"t2": 0.4, "t1": 0.7}))
+
+    monkeypatch.setattr(runner, "run", lambda *, dataset, seed, only, **_: made.append((only, dataset, seed)))
+    monkeypatch.setattr(results.lesson, "begin", begin)
+    monkeypatch.setattr(results.chain, "apply", apply)
+    for name in ("00_zero", "01_one"):
+        course.write(name, notebook("a = 1"))
     return made
+
+
+ROWS = {
+    "teacher": {"runtime": "pytorch", "pairs_per_s": 100.0, "disk_bytes": 1000, "macs_per_pair": 50},
+    "quantized": {
+        "runtime": "openvino",
+        "precision": "int8",
+        "pairs_per_s": 2000.0,
+        "disk_bytes": 90,
+        "macs_per_pair": 5,
+    },
+}
+
+
+def quality(ndcg10):
+    return metrics.Quality(ndcg10, {}, dict.fromkeys(ndcg10, ""))
+
+
+def lesson_made(folder):
+    """A lesson of nothing but its folder and a test split of two queries."""
+    pairs = {"test": {"query_id": ["t1", "t2"]}}
+    return lesson.Lesson("results", None, "synthetic", 0, folder, SimpleNamespace(pairs=pairs, hash="h"), {})
 
 
 def study(seeds, datasets=("synthetic",)):
     said = []
-    results.study(datasets=datasets, seeds=seeds, profile="laptop", echo=said.append)
+    results.study(datasets=datasets, seeds=seeds, recipes=[Recipe()], profile="laptop", echo=said.append)
     return said
 
 
 def test_a_study_makes_each_run_once_and_goes_on_where_it_stopped(runs, folder):
     study([0])
     assert study([0, 1]) == ["synthetic-laptop-0.json: unchanged", "synthetic-laptop-1.json: recorded"]
-    assert runs == [0, 1] and len(list(folder.iterdir())) == 2
+    one_seed = [("00", "synthetic"), ("01", "synthetic"), ("recipes", "synthetic")]
+    assert runs == [(*step, seed) for seed in (0, 1) for step in one_seed] and len(list(folder.iterdir())) == 2
 
 
 def test_changed_code_makes_a_run_again_and_a_damaged_file_too(runs, course, folder):
@@ -91,7 +128,7 @@ def test_changed_code_makes_a_run_again_and_a_damaged_file_too(runs, course, fol
     study([0])
     (folder / "synthetic-laptop-0.json").write_text("{")
     study([0])
-    assert runs == [0, 0, 0]
+    assert [step for step, *_ in runs] == ["00", "01", "recipes"] * 3
 
 
 def test_a_study_puts_a_table_of_every_data_set_between_the_marks(runs):
@@ -103,6 +140,23 @@ def test_a_study_puts_a_table_of_every_data_set_between_the_marks(runs):
     assert results.with_results(page) == page
     with pytest.raises(ValueError, match="the marks .* are missing"):
         results.with_results("no marks")
+
+
+def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_run(runs):
+    study([0, 1])
+    table = recorded.kept(dataset="synthetic")
+    (line,) = table.to_dict("records")
+    assert list(table.index) == ["quantized-openvino-int8 (seeds 0, 1)"]
+    assert line["NDCG@10 kept"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
+    assert (line["pairs/s"], line["bytes to ship"], line["MACs"]) == ("20.0 ×", "9.0%", "10.0%")
+    assert "91.7%" in results.README.read_text()
+
+
+def test_another_recipe_is_another_run(course):
+    for name in ("00_zero", "01_one"):
+        course.write(name, notebook("a = 1"))
+    one, two = (results.code_hash(**RUN, recipes=[Recipe(loss=loss)]) for loss in ("logit_mse", "margin_mse"))
+    assert one != two
 
 
 def test_recorded_results_make_only_the_notebooks_fresh_that_show_them(folder):
@@ -119,12 +173,13 @@ def test_recorded_results_make_only_the_notebooks_fresh_that_show_them(folder):
 def test_the_code_of_a_run_changes_with_seed_and_data_but_not_with_where_the_data_lie(course, tmp_path):
     from made import write_shop
 
-    course.write("01_one", notebook("a = 1"))
+    for name in ("00_zero", "01_one"):
+        course.write(name, notebook("a = 1"))
     write_shop(tmp_path / "one")
     (tmp_path / "two").mkdir()
     write_shop(tmp_path / "two" / "one")
     hashes = [
-        results.code_hash(**RUN | change)
+        results.code_hash(recipes=[], **RUN | change)
         for change in ({}, {"seed": 1}, {"dataset": str(tmp_path / "one")}, {"dataset": str(tmp_path / "two" / "one")})
     ]
     assert len(set(hashes)) == 3 and hashes[2] == hashes[3]

@@ -110,12 +110,20 @@ def report(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed
 def results(
     dataset: Annotated[list[str] | None, typer.Option(help="a data set; give it again for more of them")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="a seed; give it again for more; 0, 1 and 2 if none")] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help="a recipe; give it again for more; all if none")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="the students of the grid of distillation instead")] = False,
     profile: ProfileName = "laptop",
 ) -> None:
-    """Record whole runs over data sets and seeds under data/results/, and put their tables into README.md; hours."""
+    """Record teacher and recipes over data sets and seeds under data/results/; README.md's tables; hours."""
     from utils.course.authoring import results as studies
+    from utils.shrink import recipe as recipes
 
-    studies.study(datasets=dataset or ["synthetic"], seeds=seed or [0, 1, 2], profile=profile, echo=typer.echo)
+    chosen = {"datasets": dataset or ["synthetic"], "profile": profile, "echo": typer.echo}
+    if grid:
+        studies.grid(seeds=seed or [0], **chosen)
+    else:
+        named = [recipes.named(name) for name in recipe or recipes.RECIPES]
+        studies.study(seeds=seed or [0, 1, 2], recipes=named, **chosen)
 
 
 @app.command()

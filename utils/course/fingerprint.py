@@ -63,8 +63,21 @@ def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
 
 def modules(nb: NotebookNode) -> set[Path]:
     """Files of `utils` that the notebook reaches by imports, those inside functions included."""
+    return reached(*map(plain, _sources(nb)))
+
+
+def code_of(name: str) -> str:
+    """One hash of a module of ours, by its dotted name, with all that it reaches, and of the lock."""
+    files = sorted(reached(f"import {name}"))
+    lock = settings.ROOT / "requirements.txt"
+    digests = [settings.sha256(path) for path in [*files, *([lock] if lock.exists() else [])]]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def reached(*sources: str) -> set[Path]:
+    """Files of `utils` that Python sources reach by imports, those inside functions included."""
     found: set[Path] = set()
-    waiting = [path for source in _sources(nb) for path in _imported_files(plain(source), package="")]
+    waiting = [path for source in sources for path in _imported_files(source, package="")]
     while waiting:
         path = waiting.pop()
         if path not in found:

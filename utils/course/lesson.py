@@ -123,14 +123,18 @@ class Lesson:
 
     def finish(self, *, recap: Sequence[str]) -> pd.DataFrame:
         """Write the rows of this notebook to the ledger, print the recap, and give the whole ledger as a table."""
+        self.write_rows()
+        print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
+        return ledger.table(self.rows())
+
+    def write_rows(self) -> None:
+        """Write the rows that wait to the ledger, and the model cards of their stages."""
         ledger.append(self.folder / "ledger.jsonl", *self.pending)
         for row in self.pending:
             if (self.stage(row.stage) / stages.MANIFEST).exists():
                 made_by = stages.manifest(self.stage(row.stage))["notebook"]
                 settings.write_whole(self.stage(row.stage) / "model_card.md", model_card(row, made_by=made_by))
         self.pending.clear()
-        print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
-        return ledger.table(self.rows())
 
     def introduction(self) -> str:
         """What this run is, in words, for the top of a notebook."""

@@ -80,7 +80,12 @@ def require(folder: Path, *, command: str) -> Path:
 def hashes(run_folder: Path) -> dict[str, str]:
     """The hash of every stage's stage.json, which holds those of its files, by the stage's name."""
     found = (path for path in sorted(run_folder.glob(f"*/{MANIFEST}")) if not path.parent.name.startswith("."))
-    return {path.parent.name: settings.sha256(path) for path in found}
+    return {path.parent.name: digest(path.parent) for path in found}
+
+
+def digest(folder: Path) -> str:
+    """The hash of a stage's stage.json, which holds those of its files."""
+    return settings.sha256(folder / MANIFEST)
 
 
 def made_by(run_folder: Path, *, notebook: str) -> list[str]:

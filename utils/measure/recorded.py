@@ -7,7 +7,7 @@ its machine, versions, date and command, for its times are of that machine alone
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from utils import settings
 from utils.measure import ledger
 from utils.measure.ledger import Delta, Latency, Row
+from utils.rank import metrics
+from utils.rank.metrics import Quality
 
+N_RESAMPLES = 2_000  # of the pooled interval
 SHARED = ("dataset", "profile", "seed", "git_revision", "machine", "versions")  # the same for every row of a run
 
 
@@ -27,6 +30,7 @@ class Run(BaseModel):
         command: the command line that makes it again.
         code: one hash of all that decided the outcome: cells, parameters, modules, the lock, the data.
         rows: the ledger's rows less the fields in SHARED.
+        judged: NDCG@10 of every test query, in one order of the queries, by the name it was kept under.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -39,6 +43,7 @@ class Run(BaseModel):
     machine: dict[str, str | bool | int | float | list[str] | None]
     versions: dict[str, str]
     rows: list[dict]
+    judged: dict[str, list[float]] = {}
 
     def ledger_rows(self) -> list[Row]:
         """The rows as the ledger had them."""
@@ -73,11 +78,18 @@ def _read_one(path: Path) -> Run:
     return run
 
 
-def write(rows: Sequence[Row], *, command: str, code: str) -> Path:
-    """Record the rows of one run; an older record of the same run is replaced."""
+def write(
+    rows: Sequence[Row], *, command: str, code: str, judged: Mapping[str, Mapping[str, float]] | None = None
+) -> Path:
+    """Record the rows of one run; an older record of the same run is replaced.
+
+    Args:
+        judged: NDCG@10 by query_id, by the name it was kept under; all of the same queries.
+    """
     last = rows[-1].model_dump()
     own = [row.model_dump(exclude=set(SHARED)) for row in rows]
-    run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own)
+    judged = {name: [round(found[query], 4) for query in sorted(found)] for name, found in (judged or {}).items()}
+    run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, judged=judged)
     path = place(dataset=run.dataset, profile=run.profile, seed=run.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return settings.write_whole(path, run.model_dump_json(indent=1) + "\n")
@@ -129,6 +141,45 @@ def table(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     spans = [_span(row, runs=runs) for row in rows]
     frame.insert(1, f"seeds {', '.join(str(run.seed) for run in runs)}", spans)
     return frame
+
+
+def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
+    """What each way of running a stage keeps of the teacher, over the recorded seeds; empty where none was judged.
+
+    Quality is the pooled share of NDCG@10 with its 95% interval. The rest is measured against the teacher's row in
+    PyTorch of the same run and the same number of threads; of the seeds' ratios the median is shown.
+    """
+    runs = [run for run in read(dataset=dataset, profile=profile) if "teacher" in run.judged]
+    names = {name: None for run in runs for name in run.judged if name != "teacher"}
+    lines = [_kept_line(name, runs=[run for run in runs if name in run.judged]) for name in names]
+    return pd.DataFrame(lines).set_index("row") if lines else pd.DataFrame()
+
+
+def _kept_line(name: str, *, runs: Sequence[Run]) -> dict[str, str]:
+    both = [tuple(_quality(run.judged[which]) for which in (name, "teacher")) for run in runs]
+    share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
+    ratios = [_ratios(name, rows=run.ledger_rows()) for run in runs]
+    speed, size, work = (statistics.median(values) for values in zip(*ratios, strict=True))
+    return {
+        "row": f"{name} (seeds {', '.join(str(run.seed) for run in runs)})",
+        "NDCG@10 kept": f"{share.mean:.1%} [{share.low:.1%}, {share.high:.1%}]",
+        "pairs/s": f"{speed:.1f} ×",
+        "bytes to ship": f"{size:.1%}",
+        "MACs": f"{work:.1%}",
+    }
+
+
+def _ratios(name: str, *, rows: Sequence[Row]) -> tuple[float, float, float]:
+    """Pairs a second, bytes and MACs of a row over those of the teacher in PyTorch."""
+    row = next(row for row in rows if f"{row.stage}-{row.runtime}-{row.precision}" == name)
+    same = (row.threads, "teacher", "pytorch")
+    teacher = next(each for each in rows if (each.threads, each.stage, each.runtime) == same)
+    fields = ("pairs_per_s", "disk_bytes", "macs_per_pair")
+    return tuple(getattr(row, field) / getattr(teacher, field) for field in fields)
+
+
+def _quality(values: Sequence[float]) -> Quality:
+    return Quality({str(number): value for number, value in enumerate(values)}, {}, {})
 
 
 def _span(mean: Row, *, runs: Sequence[Run]) -> str:

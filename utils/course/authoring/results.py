@@ -1,6 +1,7 @@
-"""The slow study behind README.md's tables: whole runs of the course over data sets and seeds, each recorded in a file.
+"""The slow study behind README.md's tables: the teacher of notebook 01 and the recipes, over data sets and seeds.
 
-It goes on where it stopped: a run that is recorded and whose code has not changed since is not made again.
+Each run is recorded in a file of its own. The study goes on where it stopped: a run that is recorded and whose code has
+not changed since is not made again, and neither is a stage of a run that was killed.
 """
 
 from __future__ import annotations
@@ -14,22 +15,27 @@ import nbformat
 import pandas as pd
 
 from utils import settings
-from utils.course import fingerprint, report, runner
+from utils.course import chain, fingerprint, lesson, report, runner
+from utils.course.authoring import grid as grids
+from utils.course.lesson import Lesson
 from utils.measure import ledger, recorded
+from utils.shrink.recipe import Recipe
 
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NAMES = {"synthetic": "The embedded shop"}
+NOTEBOOKS = ("00", "01")  # what a run needs before a recipe can begin: baselines and teacher
 
 
 def study(
     *,
     datasets: Sequence[str],
     seeds: Sequence[int],
+    recipes: Sequence[Recipe],
     profile: str,
     echo: Callable[[str], object] = print,
 ) -> list[Path]:
-    """Run the course for every data set and seed, record each run, and put the tables into README.md.
+    """Make and record a run for every data set and seed, each with all recipes, and put the tables into README.md.
 
     Raises:
         ValueError: unusable data, an unknown profile, or README.md without its marks.
@@ -39,28 +45,62 @@ def study(
     for dataset in datasets:
         for seed in seeds:
             chosen = {"profile": profile, "dataset": dataset, "seed": seed}
-            place, code = recorded.place(**chosen), code_hash(**chosen)
+            place, code = recorded.place(**chosen), code_hash(recipes=recipes, **chosen)
             if place.exists() and _recorded_code(place) == code:
                 echo(f"{place.name}: unchanged")
             else:
-                folder = runner.run(**chosen, echo=echo)
-                command = f"course results --dataset {settings.dataset_name(dataset)} --seed {seed} --profile {profile}"
-                recorded.write(ledger.current(folder / "ledger.jsonl"), command=command, code=code)
+                _make(recipes=recipes, code=code, echo=echo, **chosen)
                 echo(f"{place.name}: recorded")
             places.append(place)
     settings.write_whole(README, with_results(README.read_text(encoding="utf-8")))
     return places
 
 
-def code_hash(*, profile: str, dataset: str, seed: int) -> str:
-    """One hash of all that decides the outcome of a whole run; recorded results, which notebooks only show, do not."""
+def grid(
+    *, datasets: Sequence[str], seeds: Sequence[int], profile: str, echo: Callable[[str], object] = print
+) -> list[Path]:
+    """Record the grid of distillation for every data set and seed, from the pruned stage of the default recipe."""
+    places = []
+    for dataset in datasets:
+        for seed in seeds:
+            started = _begin(profile=profile, dataset=dataset, seed=seed, echo=echo)
+            chain.make(started, Recipe(), until="pruned", echo=echo)
+            places += grids.study(started, recipe=Recipe(), echo=echo)
+    return places
+
+
+def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object], **chosen) -> None:
+    started = _begin(**chosen, echo=echo)
+    for recipe in recipes:
+        chain.apply(started, recipe, echo=echo)
+    started.write_rows()
+    name, names = settings.dataset_name(chosen["dataset"]), [f"--recipe {recipe.name}" for recipe in recipes]
+    words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}", *names]
+    files = sorted((started.folder / "judged").glob("*.json"))
+    judged = {path.stem: started.judged(path.stem).ndcg10_by_query for path in files}
+    recorded.write(ledger.current(started.folder / "ledger.jsonl"), command=" ".join(words), code=code, judged=judged)
+
+
+def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], object]) -> Lesson:
+    """Baselines and teacher by the notebooks, in a folder of the studies' own, and a lesson that goes on there."""
+    chosen = {"profile": profile, "dataset": dataset, "seed": seed}
+    out = str(settings.ARTIFACTS / "results" / f"{settings.dataset_name(dataset)}-{profile}-{seed}")
+    for number in NOTEBOOKS:
+        runner.run(**chosen, only=number, out=out, echo=echo)
+    return lesson.begin("results", **chosen, out=out, needs=("teacher",))
+
+
+def code_hash(*, profile: str, dataset: str, seed: int, recipes: Sequence[Recipe]) -> str:
+    """One hash of all that decides the outcome of a run; recorded results, which notebooks only show, do not."""
     parameters = {"PROFILE": profile, "DATASET": settings.dataset_name(dataset), "SEED": seed}
     data = fingerprint.data_hashes(dataset)
-    prints = [
+    paths = [path for number in NOTEBOOKS for path in runner.notebooks(number)]
+    parts = [
         fingerprint.fingerprint(nbformat.read(path, as_version=4), parameters=parameters, upstream=data)
-        for path in runner.notebooks()
+        for path in paths
     ]
-    return hashlib.sha256("".join(prints).encode()).hexdigest()
+    parts += [fingerprint.code_of("utils.course.chain"), *(recipe.model_dump_json() for recipe in recipes)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def with_results(page: str) -> str:
@@ -85,9 +125,13 @@ def _section(dataset: str) -> str:
     dates = sorted(row["time_utc"][:10] for run in runs for row in run.rows)
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     heading = f"**{NAMES.get(dataset, dataset)}**, {runs[-1].rows[0]['n_queries']:,} test queries:"
-    return (
-        f"{heading}\n\n{_markdown(recorded.table(dataset=dataset))}\n{machines} Recorded by `course results`, {when}.\n"
-    )
+    tables = [_markdown(recorded.table(dataset=dataset))]
+    if not (kept := recorded.kept(dataset=dataset)).empty:
+        tables.append(
+            "What is left of the teacher in fp32 PyTorch, on one thread, timed by turns:\n\n" + _markdown(kept)
+        )
+    shown = "\n".join(tables)
+    return f"{heading}\n\n{shown}\n{machines} Recorded by `course results`, {when}.\n"
 
 
 def _markdown(frame: pd.DataFrame) -> str:

@@ -1,0 +1,135 @@
+"""The grid of distillation: losses at one shape, and shapes with the best-known loss and with labels alone.
+
+Every student starts from the same pruned stage and sees the same number of pairs. A cell that is recorded and whose
+code has not changed since is not made again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from utils import settings
+from utils.course import chain, fingerprint
+from utils.course.lesson import Lesson
+from utils.measure import cost, ledger, recorded_grid
+from utils.measure.recorded_grid import Cell
+from utils.rank import models, training
+from utils.rank.ranker import mean_tokens
+from utils.shrink import distillation, matching
+from utils.shrink import recipe as recipes
+from utils.shrink.distil_losses import LOSSES
+from utils.shrink.matching import Match
+from utils.shrink.recipe import Recipe, Shape
+
+LABELS = "labels"
+MATCHES = matching.KINDS
+BASE = Shape(n_layers=3, n_heads=4, d_ff=256)
+WIDTHS = ((8, 768), (4, 256))
+DEPTHS = (6, 4, 3, 2, 1)
+
+
+def cells() -> list[tuple[str, Shape]]:
+    """(loss, shape) of every cell: each loss at one shape; every shape with labels and with logit MSE."""
+    shapes = [Shape(n_layers=n, n_heads=heads, d_ff=d_ff) for heads, d_ff in WIDTHS for n in DEPTHS]
+    by_loss = [(loss, BASE) for loss in (*LOSSES, *MATCHES)]
+    return list(dict.fromkeys([*by_loss, *((loss, shape) for shape in shapes for loss in (LABELS, "logit_mse"))]))
+
+
+def study(lesson: Lesson, *, recipe: Recipe, echo: Callable[[str], object] = print) -> list[Path]:
+    """Train, judge on valid and record every cell, from the recipe's pruned stage in the lesson's folder."""
+    work = _Work(lesson, recipe)
+    places = []
+    for loss, shape in cells():
+        place = recorded_grid.place(**work.key, loss=loss, **shape.model_dump())
+        if place.exists() and work.code in place.read_text(encoding="utf-8"):
+            echo(f"{place.name}: unchanged")
+        else:
+            echo(f"{recorded_grid.write(work.cell(loss, shape)).name}: recorded")
+        places.append(place)
+    return places
+
+
+class _Work:
+    """What all cells of one study share: the pruned stage, the teacher's scores, and the queries they are judged on."""
+
+    def __init__(self, lesson: Lesson, recipe: Recipe) -> None:
+        self.lesson, self.setting = lesson, chain.setting(lesson)
+        self.pruned, self.tokenizer = models.load(lesson.stage(chain.stage_name("pruned", recipe=recipe)))
+        self.teacher, whole_tokenizer = models.load(lesson.stage("teacher"))
+        limit, profile = lesson.profile.max_tokens, lesson.profile
+        self.n_tokens = round(mean_tokens(whole_tokenizer, lesson.pairs("valid")[:2000], max_tokens=limit))
+        self.teacher_macs = cost.macs_per_pair(self.teacher, n_tokens=self.n_tokens)
+        self.teacher_ndcg10 = self._judge(self.teacher, tokenizer=whole_tokenizer)
+        recipes.cut_vocabulary(self.teacher, whole_tokenizer, setting=self.setting)  # for the cells that look inside
+        self.taught = chain.taught(lesson, recipe)
+        self.n_pairs = (recipe.n_distil_pairs or profile.n_distil_pairs) // 4
+        self.key = {"dataset": lesson.catalogue.name, "profile": profile.name, "seed": lesson.seed}
+        parts = recipe.model_dump_json(), fingerprint.code_of(__name__), lesson.catalogue.hash
+        self.code = hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def cell(self, loss: str, shape: Shape) -> Cell:
+        """Train one student and judge it."""
+        start, began = self._start(shape), time.perf_counter()
+        self._train(start, loss=loss)
+        return Cell(
+            **self.key,
+            **shape.model_dump(),
+            loss=loss,
+            n_pairs=self.n_pairs,
+            macs_share=cost.macs_per_pair(start, n_tokens=self.n_tokens) / self.teacher_macs,
+            ndcg10=self._judge(start, tokenizer=self.tokenizer),
+            teacher_ndcg10=self.teacher_ndcg10,
+            seconds=time.perf_counter() - began,
+            code=self.code,
+            command=f"course results --grid --dataset {self.key['dataset']} --seed {self.key['seed']}",
+            time_utc=ledger.now(),
+            machine=self.lesson.machine,
+            versions=ledger.versions(),
+        )
+
+    def _start(self, shape: Shape) -> PreTrainedModel:
+        settings.seed_everything(self.lesson.seed)
+        layers = distillation.spread(self.pruned.config.num_hidden_layers, n_kept=shape.n_layers)
+        batches = recipes.importance_lists(self.tokenizer, setting=self.setting)
+        return distillation.start_student(
+            self.pruned, layers=layers, n_heads=shape.n_heads, d_ff=shape.d_ff, batches=batches
+        )
+
+    def _train(self, student: PreTrainedModel, *, loss: str) -> None:
+        catalogue, profile = self.lesson.catalogue, self.lesson.profile
+        common = {
+            "tokenizer": self.tokenizer,
+            "valid": catalogue.pairs["valid"],
+            "seed": self.lesson.seed,
+            "log_folder": self.setting.log_folder,
+            "top_gain": catalogue.top_gain,
+            "learning_rate": distillation.LEARNING_RATE,
+        }
+        if loss == LABELS:
+            sizes = {"n_train_pairs": self.n_pairs, "batch_size": 2 * profile.batch_size, "n_evaluations": 1}
+            once = dataclasses.replace(profile, **sizes)
+            training.fine_tune(student, train=catalogue.pairs["train"], profile=once, **common)
+            return
+        once = dataclasses.replace(profile, n_evaluations=1)
+        how = {"loss": "logit_mse", "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
+        distillation.distil(student, taught=self.taught, profile=once, n_pairs=self.n_pairs, **how, **common)
+
+    def _match(self, student: PreTrainedModel, kind: str) -> Match:
+        n_layers = student.config.num_hidden_layers
+        layers = distillation.spread(self.teacher.config.num_hidden_layers, n_kept=n_layers)
+        return Match(self.teacher, layers=tuple(layers), kind=kind)
+
+    def _judge(self, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> float:
+        return training.judged_ndcg10(
+            model,
+            pairs=self.lesson.catalogue.pairs["valid"],
+            tokenizer=tokenizer,
+            max_tokens=self.lesson.profile.max_tokens,
+            top_gain=self.lesson.catalogue.top_gain,
+        )

@@ -1,0 +1,109 @@
+"""A recipe applied to the teacher of a run: the stages it makes, kept so that a killed run goes on, and their figures.
+
+The notebooks make the same stages one by one; this is for whoever wants the outcome alone, such as a study over seeds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from datasets import Dataset
+
+from utils import settings
+from utils.course import final, fingerprint, stages
+from utils.course.final import Way
+from utils.course.lesson import Lesson
+from utils.measure.ledger import Row
+from utils.rank import models, runtimes
+from utils.shrink import recipe as recipes
+from utils.shrink.recipe import Recipe, Setting
+
+STAGES = ("pruned", "student", "quantized")
+
+
+def apply(lesson: Lesson, recipe: Recipe, *, echo: Callable[[str], object] = print) -> list[Row]:
+    """Make all stages of a recipe, and add their final rows and the teacher's, timed by turns."""
+    make(lesson, recipe, echo=echo)
+    return final.measure(lesson, ways(recipe))
+
+
+def make(lesson: Lesson, recipe: Recipe, *, until: str = STAGES[-1], echo: Callable[[str], object] = print) -> None:
+    """Make the recipe's stages up to one of them; those that are there, whole and made of the same, stay."""
+    parent = "teacher"
+    for stage in STAGES[: STAGES.index(until) + 1]:
+        name, made_of = stage_name(stage, recipe=recipe), _digest(recipe, lesson.stage(parent))
+        if _is_made(lesson.stage(name), made_of=made_of):
+            echo(f"{name}: unchanged")
+        else:
+            settings.seed_everything(lesson.seed)
+            MAKERS[stage](lesson, recipe, name=name, made_of=made_of)
+            echo(f"{name}: made")
+        parent = name
+
+
+def stage_name(stage: str, *, recipe: Recipe) -> str:
+    """Stages of the default recipe have the names that the notebooks give them; others add the recipe's name."""
+    return stage if recipe.name == "default" else f"{stage}_{recipe.name}"
+
+
+def ways(recipe: Recipe) -> dict[str, Way]:
+    """The rows that a recipe ends in, by label."""
+    pruned, student, quantized = (stage_name(stage, recipe=recipe) for stage in STAGES)
+    return {
+        f"{pruned}, OpenVINO": Way(pruned, "openvino", parent="teacher"),
+        f"{student}, OpenVINO": Way(student, "openvino", parent=pruned),
+        f"{quantized}, OpenVINO": Way(quantized, "openvino", recipe.precision, parent=student),
+    }
+
+
+def setting(lesson: Lesson) -> Setting:
+    """What the steps of a recipe work with, in this run."""
+    return Setting(lesson.catalogue, lesson.profile, lesson.seed, lesson.folder / "logs")
+
+
+def taught(lesson: Lesson, recipe: Recipe) -> Dataset:
+    """The recipe's pairs with the scores of this run's teacher, from the folder `teaching`, or scored now."""
+    folder = lesson.stage("teacher")
+    at = {"threads": lesson.machine["cores"], "max_tokens": lesson.profile.max_tokens}
+    return recipes.teach(
+        lesson.folder / "teaching",
+        teacher_hash=models.weights_hash(folder, runtime="pytorch"),
+        ranker=partial(runtimes.open_ranker, folder, runtime="onnxruntime", **at),
+        recipe=recipe,
+        setting=setting(lesson),
+    )
+
+
+def _prune(lesson: Lesson, recipe: Recipe, *, name: str, made_of: str) -> None:
+    teacher, tokenizer = models.load(lesson.stage("teacher"))
+    pruned, tokenizer = recipes.prune(teacher, tokenizer, recipe=recipe, setting=setting(lesson))
+    lesson.save_stage(name, pruned, tokenizer=tokenizer, made_of=made_of)
+
+
+def _distil(lesson: Lesson, recipe: Recipe, *, name: str, made_of: str) -> None:
+    pruned, tokenizer = models.load(lesson.stage(stage_name("pruned", recipe=recipe)))
+    pairs = taught(lesson, recipe)
+    student = recipes.distil(pruned, tokenizer, taught=pairs, recipe=recipe, setting=setting(lesson))
+    lesson.save_stage(name, student, tokenizer=tokenizer, made_of=made_of)
+
+
+def _quantize(lesson: Lesson, recipe: Recipe, *, name: str, made_of: str) -> None:
+    student, tokenizer = models.load(lesson.stage(stage_name("student", recipe=recipe)))
+    finish = partial(recipes.quantize, tokenizer=tokenizer, recipe=recipe, setting=setting(lesson))
+    lesson.save_stage(name, student, tokenizer=tokenizer, finish=finish, made_of=made_of)
+
+
+MAKERS = {"pruned": _prune, "student": _distil, "quantized": _quantize}
+
+
+def _digest(recipe: Recipe, parent: Path) -> str:
+    """What a stage is made of: the recipe, the code that applies it, and the files of the stage before it."""
+    parts = recipe.model_dump_json(), fingerprint.code_of("utils.shrink.recipe"), stages.digest(parent)
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def _is_made(folder: Path, *, made_of: str) -> bool:
+    return folder.is_dir() and not stages.fault(folder) and stages.manifest(folder).get("made_of") == made_of

@@ -1,0 +1,102 @@
+"""The recorded grid of distillation: many small students, each trained as long as the others, one small JSON file each.
+
+Notebook 04 shows them as a table and a picture; `course results --grid` makes them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from utils import settings
+
+
+class Cell(BaseModel):
+    """One student of the grid, judged on valid.
+
+    Attributes:
+        loss: a name in `distil_losses.LOSSES`; "labels" for the teacher's own loss on labels, which is pruning alone;
+            "hidden" or "relation" for logit MSE with that match of the teacher's inside beside it.
+        n_layers, n_heads, d_ff: the student's shape.
+        n_pairs: pairs it saw in training.
+        macs_share: its MACs over the teacher's, both counted in PyTorch.
+        ndcg10, teacher_ndcg10: on all queries of valid.
+        code: one hash of all that decided the outcome.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    dataset: str
+    profile: str
+    seed: int
+    loss: str
+    n_layers: int
+    n_heads: int
+    d_ff: int
+    n_pairs: int
+    macs_share: float
+    ndcg10: float
+    teacher_ndcg10: float
+    seconds: float
+    code: str
+    command: str
+    time_utc: str
+    machine: dict[str, str | bool | int | float | list[str] | None]
+    versions: dict[str, str]
+
+    @property
+    def shape(self) -> str:
+        """Layers, heads and neurons, in words."""
+        return f"{self.n_layers} layers, {self.n_heads} heads, {self.d_ff} neurons"
+
+
+def folder() -> Path:
+    """Where the cells lie."""
+    return settings.RESULTS / "grid"
+
+
+def place(*, dataset: str, profile: str, seed: int, loss: str, n_layers: int, n_heads: int, d_ff: int) -> Path:
+    """The file of one cell."""
+    name = f"{settings.dataset_name(dataset)}-{profile}-{seed}-{loss}-{n_layers}-{n_heads}-{d_ff}.json"
+    return folder() / name
+
+
+def write(cell: Cell) -> Path:
+    """Record a cell; an older record of the same cell is replaced."""
+    path = place(**cell.model_dump(include={"dataset", "profile", "seed", "loss", "n_layers", "n_heads", "d_ff"}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return settings.write_whole(path, cell.model_dump_json(indent=1) + "\n")
+
+
+def read(*, dataset: str, profile: str = "laptop") -> list[Cell]:
+    """The recorded cells of a data set, the largest model first; none when nothing is recorded.
+
+    Raises:
+        ValueError: a file is not a cell; names it and the remedy.
+    """
+    cells = []
+    for path in sorted(folder().glob(f"{settings.dataset_name(dataset)}-{profile}-*.json")):
+        try:
+            cells.append(Cell.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
+            raise ValueError(f"grid/{path.name}: {where}: {error.errors()[0]['msg']}; delete it") from None
+    return sorted(cells, key=lambda cell: (-cell.macs_share, cell.loss))
+
+
+def table(cells: list[Cell]) -> pd.DataFrame:
+    """NDCG@10 on valid of every loss (columns) and shape (lines)."""
+    lines: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        line = lines.setdefault(cell.shape, {"MACs": f"{cell.macs_share:.0%}"})
+        line[cell.loss] = f"{cell.ndcg10:.3f}"
+    return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis("student")
+
+
+def lines(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
+    """(MACs over the teacher's, NDCG@10) of every cell, by its loss."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for cell in cells:
+        found.setdefault(cell.loss, []).append((cell.macs_share, cell.ndcg10))
+    return found

@@ -1,0 +1,177 @@
+"""A recipe: the chain of cuts that turns a teacher into the ranker that is shipped, as data, and each step applied.
+
+The notebooks take the same steps one by one and show what each of them does. What is written to disk, and how a result
+is judged, is not decided here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from datasets import Dataset
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from utils.data.catalogue import Catalogue
+from utils.rank import training
+from utils.rank.ranker import Ranker
+from utils.settings import Profile
+from utils.shrink import calibration, distillation, int8_openvino, teaching, vocabulary
+
+N_LISTS = 32  # train lists on which importance is measured
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shape(_Strict):
+    """What stays of an encoder: layers, heads of each layer, neurons of each feed-forward part."""
+
+    n_layers: int = Field(ge=1)
+    n_heads: int = Field(ge=1)
+    d_ff: int = Field(ge=1)
+
+
+class Recipe(_Strict):
+    """One chain, from the teacher to the quantized student. A field left None is the profile's.
+
+    Attributes:
+        pruned: the shape of the first cut, which keeps every layer and is recovered on labels.
+        student: the shape of what is distilled, started from the pruned model.
+        loss: a name in `distil_losses.LOSSES`.
+        n_unlabelled_pairs, n_distil_pairs: as in `settings.Profile`.
+        learning_rate: of the distillation.
+        precision: of what is shipped, by OpenVINO.
+    """
+
+    name: str = Field(default="default", pattern="^[a-z0-9_]+$")
+    pruned: Shape = Shape(n_layers=6, n_heads=8, d_ff=768)
+    student: Shape = Shape(n_layers=4, n_heads=4, d_ff=256)
+    loss: str = "logit_mse"
+    n_unlabelled_pairs: int | None = None
+    n_distil_pairs: int | None = None
+    learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
+    precision: Literal["fp32", "int8"] = "int8"
+
+    @model_validator(mode="after")
+    def _student_fits_into_the_pruned(self) -> Recipe:
+        for name in Shape.model_fields:
+            small, large = getattr(self.student, name), getattr(self.pruned, name)
+            if small > large:
+                raise ValueError(f"student.{name} is {small}, more than the {large} of pruned, from which it starts")
+        return self
+
+
+RECIPES = {recipe.name: recipe for recipe in (Recipe(),)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What every step of a recipe works with."""
+
+    catalogue: Catalogue
+    profile: Profile
+    seed: int
+    log_folder: Path
+
+
+def named(name: str) -> Recipe:
+    """The recipe called `name`; ValueError naming the known ones otherwise."""
+    if name not in RECIPES:
+        raise ValueError(f"recipe '{name}' is not one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def prune(
+    teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, recipe: Recipe, setting: Setting
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Cut vocabulary, positions, heads and neurons of the teacher, in place, and recover by a short fine-tune."""
+    profile = setting.profile
+    tokenizer = cut_vocabulary(teacher, tokenizer, setting=setting)
+    pruned = distillation.start_student(
+        teacher,
+        layers=distillation.spread(teacher.config.num_hidden_layers, n_kept=recipe.pruned.n_layers),
+        n_heads=recipe.pruned.n_heads,
+        d_ff=recipe.pruned.d_ff,
+        batches=importance_lists(tokenizer, setting=setting),
+    )
+    training.fine_tune(
+        pruned,
+        tokenizer=tokenizer,
+        train=setting.catalogue.pairs["train"],
+        valid=setting.catalogue.pairs["valid"],
+        profile=dataclasses.replace(profile, n_train_pairs=profile.n_recovery_pairs),
+        seed=setting.seed,
+        log_folder=setting.log_folder,
+        top_gain=setting.catalogue.top_gain,
+        learning_rate=1e-4,
+    )
+    return pruned, tokenizer
+
+
+def cut_vocabulary(
+    teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, setting: Setting
+) -> PreTrainedTokenizerBase:
+    """Keep the tokens of the catalogue and of the train queries, and the positions of the profile's limit, in place."""
+    texts = [*setting.catalogue.products["text"], *setting.catalogue.pairs["train"]["query"]]
+    tokenizer = vocabulary.prune(teacher, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
+    vocabulary.prune_positions(teacher, max_tokens=setting.profile.max_tokens)
+    return tokenizer
+
+
+def importance_lists(tokenizer: PreTrainedTokenizerBase, *, setting: Setting) -> list[dict]:
+    """Train lists, each a batch of its own, on which the importance of heads and neurons is measured."""
+    lists = training.draw_lists(setting.catalogue.pairs["train"], n_lists=N_LISTS, seed=setting.seed)
+    return [training.collate([one], tokenizer=tokenizer, max_tokens=setting.profile.max_tokens) for one in lists]
+
+
+def teach(
+    folder: Path, *, teacher_hash: str, ranker: Callable[[], Ranker], recipe: Recipe, setting: Setting
+) -> Dataset:
+    """The pairs that the student learns from, with the teacher's scores, kept in `folder`."""
+    n_unlabelled = recipe.n_unlabelled_pairs or setting.profile.n_unlabelled_pairs
+    pairs = teaching.pairs(setting.catalogue, n_unlabelled=n_unlabelled, seed=setting.seed)
+    hashes = {"teacher_hash": teacher_hash, "data_hash": setting.catalogue.hash}
+    return teaching.taught(folder, pairs=pairs, ranker=ranker, **hashes)
+
+
+def distil(
+    pruned: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, taught: Dataset, recipe: Recipe, setting: Setting
+) -> PreTrainedModel:
+    """A student of the recipe's shape, started from the pruned model and taught on the teacher's scores."""
+    student = distillation.start_student(
+        pruned,
+        layers=distillation.spread(pruned.config.num_hidden_layers, n_kept=recipe.student.n_layers),
+        n_heads=recipe.student.n_heads,
+        d_ff=recipe.student.d_ff,
+        batches=importance_lists(tokenizer, setting=setting),
+    )
+    distillation.distil(
+        student,
+        tokenizer=tokenizer,
+        taught=taught,
+        valid=setting.catalogue.pairs["valid"],
+        profile=setting.profile,
+        seed=setting.seed,
+        log_folder=setting.log_folder,
+        top_gain=setting.catalogue.top_gain,
+        loss=recipe.loss,
+        learning_rate=recipe.learning_rate,
+        n_pairs=recipe.n_distil_pairs,
+    )
+    return student
+
+
+def quantize(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, setting: Setting) -> None:
+    """Put int8 in the place of the fp32 model that OpenVINO reads in a stage's folder, when the recipe says so."""
+    if recipe.precision == "fp32":
+        return
+    path = folder / "openvino" / "openvino_model.xml"
+    pairs = calibration.draw(setting.catalogue, n_pairs=setting.profile.n_calibration_pairs, seed=setting.seed)
+    limits = {"tokenizer": tokenizer, "max_tokens": setting.profile.max_tokens}
+    batches = calibration.batches(pairs, catalogue=setting.catalogue, **limits)
+    int8_openvino.save(int8_openvino.quantize(path, batches=batches), path)
