@@ -1,0 +1,69 @@
+"""A recipe is checked when it is written down, and its stages are made once, in order, each from the one before."""
+
+from types import SimpleNamespace
+
+import pytest
+from pydantic import ValidationError
+
+from utils.course import chain, stages
+from utils.shrink import recipe as recipes
+from utils.shrink.recipe import Recipe, Shape
+
+
+def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
+    with pytest.raises(ValidationError, match=r"student\.d_ff is 512, more than the 256 of pruned"):
+        Recipe(pruned=Shape(n_layers=6, n_heads=4, d_ff=256), student=Shape(n_layers=2, n_heads=4, d_ff=512))
+
+
+@pytest.mark.parametrize("wrong", [{"precision": "int3"}, {"name": "my recipe"}, {"depth": 3}, {"learning_rate": 0}])
+def test_what_no_recipe_can_say_is_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        Recipe(**wrong)
+
+
+def test_a_recipe_survives_being_written_down_and_an_unknown_one_is_refused_with_the_known_ones():
+    written = Recipe(name="deep", student=Shape(n_layers=5, n_heads=8, d_ff=512))
+    assert Recipe.model_validate_json(written.model_dump_json()) == written
+    with pytest.raises(ValueError, match="'deep' is not one of default"):
+        recipes.named("deep")
+
+
+@pytest.fixture
+def lesson(tmp_path, monkeypatch):
+    """A run folder with a teacher, whose stages are made by writing a line; `made` holds their names."""
+    made = []
+
+    def make(lesson, recipe, *, name, made_of):
+        made.append(name)
+        with stages.whole(tmp_path / name, notebook="results", made_of=made_of) as partial:
+            (partial / "config.json").write_text(f"{name} {recipe.student.n_layers}")
+
+    monkeypatch.setattr(chain, "MAKERS", dict.fromkeys(chain.STAGES, make))
+    started = SimpleNamespace(stage=lambda name: tmp_path / name, seed=0, made=made)
+    make(started, Recipe(), name="teacher", made_of="")
+    made.clear()
+    return started
+
+
+def apply(lesson, recipe=None):
+    lesson.made.clear()
+    chain.make(lesson, recipe or Recipe(), echo=lambda line: None)
+    return list(lesson.made)
+
+
+def test_stages_are_made_once_and_in_order(lesson):
+    assert apply(lesson) == ["pruned", "student", "quantized"]
+    assert apply(lesson) == []
+
+
+def test_a_damaged_stage_and_a_changed_one_are_made_again_with_all_that_follow(lesson):
+    apply(lesson)
+    (lesson.stage("quantized") / "config.json").write_text("damaged")
+    assert apply(lesson) == ["quantized"]
+    other = Recipe(student=Shape(n_layers=2, n_heads=4, d_ff=256))
+    assert apply(lesson, other) == ["pruned", "student", "quantized"]
+
+
+def test_another_recipe_has_stages_of_its_own_name(lesson):
+    assert apply(lesson, Recipe(name="deep")) == ["pruned_deep", "student_deep", "quantized_deep"]
+    assert apply(lesson) == ["pruned", "student", "quantized"]
