@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from utils.measure import turns
+from utils.measure.latency import Timing
 from utils.shrink import sparse_products as products
 
 
@@ -52,6 +53,25 @@ def test_every_way_is_compared_at_every_density_and_removed_rows_leave_a_narrowe
     assert all(ratio.low <= ratio.median <= ratio.high for d in found.values() for ratio in d.values())
     narrow = products.ways(weight, hidden=hidden, density=0.25, blocks=())["whole rows removed, dense"]()
     assert narrow.shape == (10, 8)
+
+
+def test_speed_is_the_dense_time_over_its_own(monkeypatch):
+    weight, hidden = weight_and_hidden()
+    taken = {
+        "dense": Timing((6.0, 6.0)),
+        "CSR, SciPy": Timing((2.0, 2.0)),
+        "whole rows removed, dense": Timing((3.0,) * 2),
+    }
+    monkeypatch.setattr(turns, "calls_by_turns", lambda calls, repeats: {name: taken[name] for name in calls})
+    found = products.speed(weight, hidden=hidden, densities=(0.5,), blocks=())
+    medians = {name: by_density[0.5].median for name, by_density in found.items()}
+    assert medians == {"CSR, SciPy": 3.0, "whole rows removed, dense": 2.0}
+
+
+def test_machine_without_sparse_units_has_no_gpu_products(monkeypatch):
+    weight, hidden = weight_and_hidden(d_in=64)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert products.gpu_products(weight, hidden=hidden) == {}
 
 
 def test_break_even_lies_between_the_densities_around_it():

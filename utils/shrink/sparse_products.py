@@ -6,6 +6,7 @@ one Linear layer of a whole batch of tokens, for zeros that magnitude chose one 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -99,6 +100,27 @@ def torch_bsr(weight: Tensor, *, hidden: Tensor, block: int) -> Product | None:
     except RuntimeError:  # without MKL, on Arm for one, there is no such product
         return None
     return lambda: matrix @ columns
+
+
+def gpu_products(weight: Tensor, *, hidden: Tensor) -> dict[str, Product]:
+    """The dense and the 2:4 product in fp16 on this machine's GPU; empty where none has sparse units.
+
+    NVIDIA's do from compute capability 8.0 (Ampere) on.
+
+    Args:
+        weight: (d_out, d_in), two of every four zero; multiples of 32 and of 64. hidden: (n_tokens, d_in).
+    """
+    if torch.version.cuda is None or not torch.cuda.is_available() or torch.cuda.get_device_capability() < (8, 0):
+        return {}
+    half, tokens = weight.half().cuda(), hidden.half().cuda()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The PyTorch API of SparseSemiStructuredTensor is in prototype")
+        packed = torch.sparse.to_sparse_semi_structured(half)
+
+    def product(matrix: Tensor) -> Product:
+        return lambda: (torch.nn.functional.linear(tokens, matrix), torch.cuda.synchronize())
+
+    return {"dense": product(half), "2:4": product(packed)}
 
 
 def break_even_density(speeds: Mapping[float, float]) -> float | None:

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.rank import ranker
 from utils.rank.ranker import Pair
+from utils.shrink.magnitude import linear_layers
 
 GROUP, KEPT = 4, 2  # what the sparse units of GPUs since NVIDIA's Ampere multiply
 
@@ -63,7 +64,7 @@ def masks(scores: Mapping[str, Tensor], *, rule: Callable[[Tensor], Tensor]) -> 
 
 def magnitude_scores(model: PreTrainedModel) -> dict[str, Tensor]:
     """|W| (d_out, d_in) of every Linear layer of the encoder."""
-    return {name: linear.weight.detach().abs() for name, linear in linears(model).items()}
+    return {name: linear.weight.detach().abs() for name, linear in linear_layers(model).items()}
 
 
 def wanda_scores(model: PreTrainedModel, *, norms: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -94,14 +95,17 @@ def input_norms(
     """
     if not pairs:
         raise ValueError("input_norms: no pairs to look at; give some of the train split")
-    squares = {name: torch.zeros(linear.in_features, dtype=torch.float64) for name, linear in linears(model).items()}
+    squares = {
+        name: torch.zeros(linear.in_features, dtype=torch.float64) for name, linear in linear_layers(model).items()
+    }
     real: dict[str, Tensor] = {}
 
     def add(module: nn.Module, inputs: tuple[Tensor], *, name: str) -> None:
         squares[name].add_(inputs[0][real["tokens"]].double().square().sum(dim=0))
 
     handles = [
-        linear.register_forward_pre_hook(partial(add, name=name)) for name, linear in linears(model.eval()).items()
+        linear.register_forward_pre_hook(partial(add, name=name))
+        for name, linear in linear_layers(model.eval()).items()
     ]
     try:
         for start in range(0, len(pairs), batch_size):
@@ -118,7 +122,7 @@ def input_norms(
 @torch.no_grad()
 def apply(model: PreTrainedModel, *, masks: Mapping[str, Tensor]) -> PreTrainedModel:
     """Set the weights outside the masks to zero, in place: filled, for -0.5 × 0 would be a negative zero."""
-    for name, linear in linears(model).items():
+    for name, linear in linear_layers(model).items():
         if name in masks:
             linear.weight.masked_fill_(~masks[name].to(linear.weight.device), 0.0)
     return model
@@ -128,14 +132,14 @@ def apply(model: PreTrainedModel, *, masks: Mapping[str, Tensor]) -> PreTrainedM
 def held(model: PreTrainedModel, *, masks: Mapping[str, Tensor]) -> Iterator[PreTrainedModel]:
     """Keep the weights outside the masks at zero while the model is trained in this block.
 
-    They are set to zero, and their gradients are, at every step. An optimizer that begins within the block, SGD or
-    AdamW (whose decay multiplies), then never moves them.
+    They are set to zero, and their gradients are, at every step, so that these do not count when gradients are clipped.
+    An optimizer that begins within the block, SGD or AdamW (whose decay multiplies), then never moves them.
 
     Raises:
         ValueError: at the end of the block one of them is not zero.
     """
     apply(model, masks=masks)
-    layers = {name: linear for name, linear in linears(model).items() if name in masks}
+    layers = {name: linear for name, linear in linear_layers(model).items() if name in masks}
     handles = [linear.weight.register_hook(partial(_masked, mask=masks[name])) for name, linear in layers.items()]
     try:
         yield model
@@ -149,15 +153,6 @@ def held(model: PreTrainedModel, *, masks: Mapping[str, Tensor]) -> Iterator[Pre
 
 def _masked(gradient: Tensor, *, mask: Tensor) -> Tensor:
     return gradient.masked_fill(~mask.to(gradient.device), 0.0)
-
-
-def linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
-    """The Linear layers of a BERT-like encoder by their names in the model; the pooler and the head are left alone."""
-    parts = dict(model.base_model.named_children())
-    part = next(name for name in ("encoder", "transformer", "layers") if name in parts)
-    prefix = f"{model.base_model_prefix}.{part}"
-    named = parts[part].named_modules(prefix=prefix)
-    return {name: module for name, module in named if isinstance(module, nn.Linear)}
 
 
 def pack_two_of_four(weight: Tensor) -> tuple[Tensor, Tensor]:
