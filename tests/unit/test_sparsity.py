@@ -121,6 +121,8 @@ def test_bitmap_with_other_values_than_bits_is_refused():
     bits, values = sparsity.to_bitmap(torch.tensor([0.0, 1.0, 2.0]))
     with pytest.raises(ValueError, match="2 bits are set, but there are 1 values"):
         sparsity.from_bitmap(bits, values[:1], shape=(3,))
+    with pytest.raises(ValueError, match="2 bits are set"):  # one of them beyond the third element
+        sparsity.from_bitmap(torch.tensor([0b01001000], dtype=torch.uint8), values, shape=(3,))
     with pytest.raises(ValueError, match="2 are needed"):
         sparsity.from_bitmap(bits, values, shape=(9,))
 
@@ -191,6 +193,13 @@ def flip(path, place):
 def test_one_flipped_bit_anywhere_is_refused(pruned, place):
     flip(pruned / sparse_folder.WEIGHTS, place)
     with pytest.raises(ValueError, match=r"weights.safetensors: .*make it again"):
+        sparse_folder.read(pruned)
+
+
+def test_one_flipped_bit_of_a_value_is_refused(pruned):
+    path = pruned / sparse_folder.WEIGHTS
+    flip(path, path.stat().st_size // 2)  # values are the larger part of the file and stand before the bits
+    with pytest.raises(ValueError, match="the weights are not those that were packed"):
         sparse_folder.read(pruned)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from utils.measure.latency import Ratio
 from utils.measure.plots import COLOURS, MARKERS, _finish
@@ -58,7 +59,7 @@ def quality_by_sparsity(
         style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 9, "markeredgecolor": "black"}
         axes.plot([100 * share], [value], linestyle="none", label=name, **style)
     axes.axhline(whole, color="black", linewidth=0.8, label="no zeros")
-    axes.set(xlabel="zeros among the encoder's weights (%)", ylabel="judged NDCG@10 on valid")
+    axes.set(xlabel="zeros among the encoder's weights (%), not retrained", ylabel="judged NDCG@10 on valid")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return _finish(figure, title=title)
 
@@ -85,6 +86,7 @@ def _log_ticks(axes: Axes, *, densities: Mapping[float, Ratio]) -> None:
     axes.set_xticks([100 * density for density in densities], [f"{100 - 100 * density:g}" for density in densities])
     axes.invert_xaxis()
     axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
 
