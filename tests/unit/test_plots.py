@@ -16,3 +16,12 @@ def test_slices_draw_one_series_a_ranker_with_the_kinds_counted():
     (axes,) = plots.quality_by_kind(slices, title="x").axes
     assert [list(line.get_xdata()) for line in axes.lines] == [[0.5, 0.25], [1.0, 0.75]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["head (3)", "tail (4)"]
+
+
+def test_families_of_models_are_lines_from_little_work_to_much():
+    figure = plots.quality_against_work({"pruned": [(2e8, 0.9), (1e8, 0.8)], "student": [(3e7, 0.85)]}, title="x")
+    (axes,) = figure.axes
+    drawn = {line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.lines}
+    assert drawn == {"pruned": [(100, 0.8), (200, 0.9)], "student": [(30, 0.85)]}
+    assert len({line.get_marker() for line in axes.lines}) == 2
+    assert axes.get_xscale() == "log" and "M MACs" in axes.get_xlabel() and "NDCG@10" in axes.get_ylabel()

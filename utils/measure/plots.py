@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from utils.measure.ledger import Row
 from utils.measure.machine import roofline_gflops
@@ -101,8 +102,9 @@ def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, 
     every = [macs / 1e6 for points in lines.values() for macs, _ in points]
     axes.set(xscale="log", xlabel="work of one pair (M MACs)", ylabel="judged NDCG@10")
     axes.set_xlim(min(every) / 1.5, 1.5 * max(every))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.set_minor_formatter("{x:,.0f}")
     axes.legend(frameon=True)
     return _finish(figure, title=title)
 

@@ -1,0 +1,72 @@
+"""A distiller that ignores its teacher is refused by the gate of notebook 04; one that listens is not."""
+
+import re
+
+import numpy as np
+import pytest
+
+from utils import settings
+from utils.course.authoring import gates
+from utils.data import catalogue
+from utils.measure import ledger
+from utils.rank import metrics, models, runtimes, training
+from utils.shrink import distillation, teaching
+
+NAME = "04_distil"
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return catalogue.load("synthetic", profile=settings.profile("ci"))
+
+
+@pytest.fixture(scope="module")
+def start(out, shop):
+    """A student of the shape that the notebook made, cut from the pruned model as it was there; its tokenizer."""
+    pruned, tokenizer = models.load(out / "pruned")
+    made, _ = models.load(out / "student")
+    lists = training.draw_lists(shop.pairs["train"], n_lists=32, seed=0)
+    shape = {
+        "layers": distillation.spread(pruned.config.num_hidden_layers, n_kept=made.config.num_hidden_layers),
+        "n_heads": made.base_model.encoder.layer[0].attention.self.num_attention_heads,
+        "d_ff": made.config.intermediate_size,
+        "batches": [training.collate([one], tokenizer=tokenizer, max_tokens=64) for one in lists],
+    }
+    return lambda: distillation.start_student(pruned, **shape), tokenizer
+
+
+def faults(out, shop, start, *, heard, folder):
+    """What the gate says of a student whose teacher's scores (n_pairs,) went through `heard`."""
+    make, tokenizer = start
+    student, teacher = make(), models.weights_hash(out / "teacher", runtime="pytorch")
+    taught = teaching.load(out / "teaching", teacher_hash=teacher, data_hash=shop.hash)
+    scores = heard(np.array(taught["score"][:], dtype=np.float32))
+    distillation.distil(
+        student,
+        tokenizer=tokenizer,
+        taught=taught.remove_columns("score").add_column("score", scores),
+        valid=shop.pairs["valid"],
+        profile=settings.profile("ci"),
+        seed=0,
+        log_folder=folder,
+        top_gain=shop.top_gain,
+        loss="margin_mse",
+    )
+    test = shop.pairs["test"]
+    ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=2, max_tokens=64)
+    found = ranker.score(list(zip(test["query"][:], test["product"][:], strict=True)))
+    quality = metrics.judged(test, found, top_gain=shop.top_gain)
+    rows = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == NAME]
+    changed = {"ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
+    rows = [row.model_copy(update=changed) if row.stage == "student" else row for row in rows]
+    return gates.faults(NAME, gates.read()[NAME], seconds=1, rows=rows)
+
+
+def test_a_student_that_hears_its_teacher_passes(out, shop, start, tmp_path):
+    assert faults(out, shop, start, heard=lambda scores: scores, folder=tmp_path) == []
+
+
+@pytest.mark.parametrize("heard", [np.random.default_rng(0).permutation, np.zeros_like], ids=["shuffled", "constant"])
+def test_a_student_that_is_not_told_what_its_teacher_thinks_is_refused(out, shop, start, tmp_path, heard):
+    found = faults(out, shop, start, heard=heard, folder=tmp_path)
+    assert found and all(re.match(rf"{NAME}: student: ndcg10 is 0\.[34]\d*, not within", fault) for fault in found)
