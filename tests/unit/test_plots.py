@@ -25,3 +25,9 @@ def test_families_of_models_are_lines_from_little_work_to_much():
     assert drawn == {"pruned": [(100, 0.8), (200, 0.9)], "student": [(30, 0.85)]}
     assert len({line.get_marker() for line in axes.lines}) == 2
     assert axes.get_xscale() == "log" and "M MACs" in axes.get_xlabel() and "NDCG@10" in axes.get_ylabel()
+
+
+def test_a_small_difference_of_quality_does_not_fill_the_picture():
+    (axes,) = plots.quality_against_work({"a": [(1e8, 0.800)], "b": [(2e8, 0.801)]}, title="x").axes
+    low, high = axes.get_ylim()
+    assert high - low >= 0.1 and low < 0.800 < 0.801 < high

@@ -102,11 +102,19 @@ def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, 
     every = [macs / 1e6 for points in lines.values() for macs, _ in points]
     axes.set(xscale="log", xlabel="work of one pair (M MACs)", ylabel="judged NDCG@10")
     axes.set_xlim(min(every) / 1.5, 1.5 * max(every))
+    axes.set_ylim(_at_least_a_tenth([quality for points in lines.values() for _, quality in points]))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(frameon=True)
     return _finish(figure, title=title)
+
+
+def _at_least_a_tenth(values: Sequence[float]) -> tuple[float, float]:
+    """Limits around all values, 0.1 apart or more, so that a difference of a thousandth does not look like a cliff."""
+    middle, half = (min(values) + max(values)) / 2, (max(values) - min(values)) / 2
+    reach = max(0.05, 1.15 * half)
+    return middle - reach, middle + reach
 
 
 def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
