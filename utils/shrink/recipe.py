@@ -50,8 +50,8 @@ class Recipe(_Strict):
 
     name: str = Field(default="default", pattern="^[a-z0-9_]+$")
     pruned: Shape = Shape(n_layers=6, n_heads=8, d_ff=768)
-    student: Shape = Shape(n_layers=4, n_heads=4, d_ff=256)
-    loss: str = "logit_mse"
+    student: Shape = Shape(n_layers=4, n_heads=4, d_ff=240)
+    loss: str = "list_net"
     n_unlabelled_pairs: int | None = None
     n_distil_pairs: int | None = None
     learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
