@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from made import CI
 
-from utils.course import execution, report, runner, show
+from utils.course import execution, report, runner, show_recorded
 from utils.course.authoring import gates, lint, results
 from utils.measure import ledger, recorded
 
@@ -55,9 +55,9 @@ def test_readme_shows_what_the_recorded_results_render_to():
 
 def test_the_notebook_shows_the_recorded_results_as_they_are():
     nb = nbformat.read(runner.notebooks("01")[0], as_version=4)
-    (cell,) = (cell for cell in nb.cells if "show.recorded_quality" in cell.source)
+    (cell,) = (cell for cell in nb.cells if "show_recorded.quality" in cell.source)
     shown = cells_of(cell.outputs[0].data["text/html"])
-    assert shown == cells_of(show.recorded_quality("synthetic").to_html()), "run: make notebooks"
+    assert shown == cells_of(show_recorded.quality("synthetic").to_html()), "run: make notebooks"
 
 
 def test_every_field_of_the_ledger_is_measured_by_some_row(out):

@@ -7,7 +7,7 @@ import pytest
 from made import RUN, notebook, row
 
 from utils import settings
-from utils.course import fingerprint, lesson, runner, show
+from utils.course import fingerprint, lesson, runner, show_recorded
 from utils.course.authoring import results
 from utils.measure import recorded
 from utils.rank import metrics
@@ -56,7 +56,7 @@ def test_a_file_that_is_no_recorded_run_is_named(folder):
 def test_where_nothing_is_recorded_the_command_is_said_and_a_notebook_shows_it(folder):
     with pytest.raises(ValueError, match="record it with: course results --dataset shoes"):
         recorded.table(dataset="shoes")
-    assert "course results --dataset shoes" in show.recorded_quality("shoes").data
+    assert "course results --dataset shoes" in show_recorded.quality("shoes").data
 
 
 @pytest.fixture

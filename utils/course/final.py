@@ -49,7 +49,7 @@ def measure(lesson: Lesson, ways: Mapping[str, Way]) -> list[Row]:
     queries = latency.workload(lesson.catalogue, n_queries=lesson.profile.n_latency_queries)
     timings = latency.by_turns(rankers, queries=queries)
     work = [pair for query in queries[:2] for pair in query]
-    rates = latency.throughput(rankers, pairs=work, batch_sizes=(16, 32, 64))
+    rates = latency.throughput(rankers, pairs=work, batch_sizes=(16, 64), repeats=lesson.profile.n_evaluations)
     some, tokenizer = lesson.pairs("valid")[:2000], rankers[TEACHER].tokenizer
     n_tokens = round(mean_tokens(tokenizer, some, max_tokens=lesson.profile.max_tokens))
     found = []

@@ -55,10 +55,11 @@ def data_hashes(dataset: str) -> dict[str, str]:
 
 def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
     """Hashes of the recorded results that the notebook may show; none where it does not reach them."""
-    if PACKAGE / "measure" / "recorded.py" not in modules(nb):
-        return {}
-    files = sorted(settings.RESULTS.glob(f"{settings.dataset_name(dataset)}-*.json"))
-    return {f"recorded {path.name}": settings.sha256(path) for path in files}
+    name, readers = f"{settings.dataset_name(dataset)}-*.json", modules(nb)
+    places = {"recorded.py": settings.RESULTS, "recorded_grid.py": settings.RESULTS / "grid"}
+    folders = [folder for reader, folder in places.items() if PACKAGE / "measure" / reader in readers]
+    files = sorted(path for folder in folders for path in folder.glob(name))
+    return {f"recorded {path.relative_to(settings.RESULTS)}": settings.sha256(path) for path in files}
 
 
 def modules(nb: NotebookNode) -> set[Path]:

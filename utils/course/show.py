@@ -11,13 +11,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 from datasets import Dataset
-from IPython.display import HTML, Markdown
+from IPython.display import HTML
 
-from utils.measure import recorded
 from utils.rank.evaluation import on_part
 from utils.rank.metrics import Interval, Quality, by_kind
 
-QUALITY = ("NDCG@10", "to the teacher", "end to end")
 PAGE = (
     "<div style='max-width:46em;margin:.6em 0;padding:.5em .8em;border:1px solid #ccc;border-radius:6px'>"
     "<div style='font-weight:600'>{heading}</div>{note}<ol style='margin:.3em 0 0 0'>{products}</ol></div>"
@@ -64,15 +62,6 @@ def qualities(found: Mapping[str, Quality], *, against: Mapping[str, Interval] |
             row["difference [95% interval]"] = f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
         rows.append(row)
     return table(rows).fillna("–")
-
-
-def recorded_quality(dataset: str) -> pd.DataFrame | Markdown:
-    """Quality over the seeds that are recorded for a data set, or the command that records some."""
-    try:
-        frame = recorded.table(dataset=dataset)
-    except ValueError as error:
-        return Markdown(str(error))
-    return frame[[name for name in frame.columns if name in QUALITY or name.startswith("seeds")]]
 
 
 def kinds(found: Mapping[str, Quality]) -> dict[str, dict[str, tuple[float, int]]]:

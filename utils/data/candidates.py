@@ -32,7 +32,7 @@ def build(catalogue: Catalogue) -> Bm25:
     """
     index = bm25s.BM25()
     index.index(bm25s.tokenize(list(catalogue.products["text"]), show_progress=False), show_progress=False)
-    return Bm25(index, catalogue.products, {p: row for row, p in enumerate(catalogue.products["product_id"])})
+    return Bm25(index, catalogue.products, {p: row for row, p in enumerate(catalogue.products["product_id"][:])})
 
 
 def score_judged(bm25: Bm25, pairs: Dataset) -> np.ndarray:
@@ -49,7 +49,7 @@ def score_judged(bm25: Bm25, pairs: Dataset) -> np.ndarray:
 
 def top(bm25: Bm25, queries: Sequence[str], *, n_candidates: int) -> list[list[tuple[str, float]]]:
     """For each query the best products as (product_id, score), best first; at most `n_candidates`, ties by row."""
-    product_ids = bm25.products["product_id"]
+    product_ids = bm25.products["product_id"][:]
     found = []
     for query in queries:
         scores = _all_scores(bm25, query)

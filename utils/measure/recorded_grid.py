@@ -12,16 +12,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import settings
 
+LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
+
 
 class Cell(BaseModel):
     """One student of the grid, judged on valid.
 
     Attributes:
-        loss: a name in `distil_losses.LOSSES`; "labels" for the teacher's own loss on labels, which is pruning alone;
-            "hidden" or "relation" for logit MSE with that match of the teacher's inside beside it.
+        loss: a name in `distil_losses.LOSSES`, or LABELS; "hidden" or "relation" for the default recipe's loss with
+            that match of the teacher's inside beside it.
         n_layers, n_heads, d_ff: the student's shape.
         n_pairs: pairs it saw in training.
-        macs_share: its MACs over the teacher's, both counted in PyTorch.
+        macs_per_pair, teacher_macs_per_pair: both counted in PyTorch.
         ndcg10, teacher_ndcg10: on all queries of valid.
         code: one hash of all that decided the outcome.
     """
@@ -35,7 +37,8 @@ class Cell(BaseModel):
     n_heads: int
     d_ff: int
     n_pairs: int
-    macs_share: float
+    macs_per_pair: int
+    teacher_macs_per_pair: int
     ndcg10: float
     teacher_ndcg10: float
     seconds: float
@@ -82,21 +85,38 @@ def read(*, dataset: str, profile: str = "laptop") -> list[Cell]:
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
             raise ValueError(f"grid/{path.name}: {where}: {error.errors()[0]['msg']}; delete it") from None
-    return sorted(cells, key=lambda cell: (-cell.macs_share, cell.loss))
+    return sorted(cells, key=lambda cell: (-cell.macs_per_pair, cell.loss))
 
 
 def table(cells: list[Cell]) -> pd.DataFrame:
     """NDCG@10 on valid of every loss (columns) and shape (lines)."""
     lines: dict[str, dict[str, str]] = {}
     for cell in cells:
-        line = lines.setdefault(cell.shape, {"MACs": f"{cell.macs_share:.0%}"})
+        line = lines.setdefault(cell.shape, {"MACs": f"{cell.macs_per_pair / cell.teacher_macs_per_pair:.0%}"})
         line[cell.loss] = f"{cell.ndcg10:.3f}"
     return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis("student")
 
 
-def lines(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
-    """(MACs over the teacher's, NDCG@10) of every cell, by its loss."""
+def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
+    """(MACs a pair, NDCG@10) of the shapes that were taught in more than one way, by the way they were taught."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for cell in cells:
-        found.setdefault(cell.loss, []).append((cell.macs_share, cell.ndcg10))
+    for cell in _of_many_shapes(cells):
+        found.setdefault(cell.loss, []).append((cell.macs_per_pair, cell.ndcg10))
     return found
+
+
+def widest_gap(cells: list[Cell]) -> tuple[str, float]:
+    """The shape to which the teacher's scores give most over labels alone, and how much NDCG@10."""
+    taught = {cell.shape: cell.ndcg10 for cell in _of_many_shapes(cells) if cell.loss != LABELS}
+    alone = {cell.shape: cell.ndcg10 for cell in cells if cell.loss == LABELS}
+    gaps = {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
+    shape = max(gaps, key=gaps.get)
+    return shape, gaps[shape]
+
+
+def _of_many_shapes(cells: list[Cell]) -> list[Cell]:
+    """Cells of losses that were tried at more than one shape."""
+    shapes: dict[str, set[str]] = {}
+    for cell in cells:
+        shapes.setdefault(cell.loss, set()).add(cell.shape)
+    return [cell for cell in cells if len(shapes[cell.loss]) > 1]

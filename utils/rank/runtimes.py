@@ -45,6 +45,26 @@ def wrap_torch(
     return BatchedRanker(tokenizer, forward, "pytorch", max_tokens=max_tokens, batch_size=batch_size, threads=threads)
 
 
+def open_graph(
+    path: Path, *, tokenizer: PreTrainedTokenizerBase, threads: int, max_tokens: int, precision: str = "fp32"
+) -> BatchedRanker:
+    """A ranker over a single file, by its ending: `.onnx` in ONNX Runtime, `.xml` (its `.bin` beside it) in OpenVINO.
+
+    Raises:
+        ValueError: another ending.
+    """
+    if path.suffix == ".onnx":
+        forward, runtime = onnx_forward(path, threads=threads), "onnxruntime"
+    elif path.suffix == ".xml":
+        import openvino
+
+        compiled = compile_openvino(openvino.Core().read_model(path), threads=threads)
+        forward, runtime = openvino_forward(compiled), "openvino"
+    else:
+        raise ValueError(f"{path}: is neither .onnx nor .xml; give a graph for ONNX Runtime or OpenVINO")
+    return BatchedRanker(tokenizer, forward, runtime, precision=precision, max_tokens=max_tokens, threads=threads)
+
+
 def torch_forward(model: PreTrainedModel, *, threads: int) -> Callable[[Batch], np.ndarray]:
     """Logits (n_pairs,) of a batch, eager PyTorch on the model's device, with that many threads while it runs."""
 
@@ -126,11 +146,16 @@ def _open_torch(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarra
 
 
 def _open_onnx(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray], PreTrainedTokenizerBase]:
-    import onnxruntime
-
     path = folder / "onnx" / "model.onnx"
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: onnx/model.onnx is missing; make it with runtimes.export_onnx(folder)")
+    return onnx_forward(path, threads=threads), AutoTokenizer.from_pretrained(folder)
+
+
+def onnx_forward(path: Path, *, threads: int) -> Callable[[Batch], np.ndarray]:
+    """Logits (n_pairs,) of a batch by a graph in ONNX Runtime, on that many threads."""
+    import onnxruntime
+
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -141,7 +166,7 @@ def _open_onnx(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray
     def forward(batch: Batch) -> np.ndarray:
         return session.run(None, {name: batch[name].astype(np.int64) for name in names})[0][:, 0]
 
-    return forward, AutoTokenizer.from_pretrained(folder)
+    return forward
 
 
 def _open_openvino(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray], PreTrainedTokenizerBase]:

@@ -169,9 +169,9 @@ def draw_lists(pairs: Dataset, *, n_lists: int, seed: int) -> Dataset:
     """
     rng = random.Random(seed)
     rows_of: dict[str, list[int]] = {}
-    for row, query_id in enumerate(pairs["query_id"]):
+    for row, query_id in enumerate(pairs["query_id"][:]):
         rows_of.setdefault(query_id, []).append(row)
-    gains, texts, queries = list(pairs["gain"]), list(pairs["product"]), list(pairs["query"])
+    gains, texts, queries = (pairs[name][:] for name in ("gain", "product", "query"))
     usable = [rows for rows in rows_of.values() if len({gains[row] for row in rows}) > 1]
     if not usable:
         raise ValueError("labels.csv: no train query has two different labels; judge good and bad products for some")
@@ -198,8 +198,9 @@ def collate(lists: Sequence[dict], *, tokenizer: PreTrainedTokenizerBase, max_to
 
 def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
     """The pairs of the first `n_queries` queries."""
-    kept = set(list(dict.fromkeys(pairs["query_id"]))[:n_queries])
-    return pairs.select(np.flatnonzero([query_id in kept for query_id in pairs["query_id"]]))
+    query_ids = pairs["query_id"][:]
+    kept = set(list(dict.fromkeys(query_ids))[:n_queries])
+    return pairs.select(np.flatnonzero([query_id in kept for query_id in query_ids]))
 
 
 def _arguments(

@@ -99,7 +99,9 @@ def gradual(model: PreTrainedModel, *, sparsity: float, scope: str, n_steps: int
 
 
 def _zero_smallest(weights: list[Tensor], *, sparsity: float) -> None:
-    """Exactly that share of all these weights together; ties are broken by their order."""
+    """Exactly that share of all these weights together; ties are broken by their order. Multiplying by a mask would
+    leave negative zeros, whose sign bit a bit-exact format stores.
+    """
     sizes = [weight.numel() for weight in weights]
     n_zero = round(sparsity * sum(sizes))
     magnitude = torch.cat([weight.detach().abs().flatten() for weight in weights])
@@ -107,7 +109,7 @@ def _zero_smallest(weights: list[Tensor], *, sparsity: float) -> None:
     keep[magnitude.topk(n_zero, largest=False).indices] = False
     with torch.no_grad():
         for weight, mask in zip(weights, keep.split(sizes), strict=True):
-            weight.mul_(mask.view_as(weight))
+            weight.masked_fill_(~mask.view_as(weight), 0.0)
 
 
 def _masks(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -119,7 +121,7 @@ def _apply(model: PreTrainedModel, masks: Mapping[str, Tensor]) -> None:
     """Zero again what an optimizer has moved: its momentum goes on after a gradient has stopped."""
     with torch.no_grad():
         for name, linear in linear_layers(model).items():
-            linear.weight.mul_(masks[name].to(linear.weight.device))
+            linear.weight.masked_fill_(~masks[name].to(linear.weight.device), 0.0)
 
 
 @contextmanager

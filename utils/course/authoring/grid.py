@@ -1,4 +1,4 @@
-"""The grid of distillation: losses at one shape, and shapes with the best-known loss and with labels alone.
+"""The grid of distillation: losses at one shape; shapes with the loss of the default recipe and with labels alone.
 
 Every student starts from the same pruned stage and sees the same number of pairs. A cell that is recorded and whose
 code has not changed since is not made again.
@@ -18,7 +18,7 @@ from utils import settings
 from utils.course import chain, fingerprint
 from utils.course.lesson import Lesson
 from utils.measure import cost, ledger, recorded_grid
-from utils.measure.recorded_grid import Cell
+from utils.measure.recorded_grid import LABELS, Cell
 from utils.rank import models, training
 from utils.rank.ranker import mean_tokens
 from utils.shrink import distillation, matching
@@ -27,18 +27,17 @@ from utils.shrink.distil_losses import LOSSES
 from utils.shrink.matching import Match
 from utils.shrink.recipe import Recipe, Shape
 
-LABELS = "labels"
 MATCHES = matching.KINDS
-BASE = Shape(n_layers=3, n_heads=4, d_ff=256)
-WIDTHS = ((8, 768), (4, 256))
+BASE = Recipe().student
+WIDTHS = ((8, 768), (BASE.n_heads, BASE.d_ff))
 DEPTHS = (6, 4, 3, 2, 1)
 
 
 def cells() -> list[tuple[str, Shape]]:
-    """(loss, shape) of every cell: each loss at one shape; every shape with labels and with logit MSE."""
+    """(loss, shape) of every cell: each loss at one shape; every shape on labels and with the default recipe's loss."""
     shapes = [Shape(n_layers=n, n_heads=heads, d_ff=d_ff) for heads, d_ff in WIDTHS for n in DEPTHS]
     by_loss = [(loss, BASE) for loss in (*LOSSES, *MATCHES)]
-    return list(dict.fromkeys([*by_loss, *((loss, shape) for shape in shapes for loss in (LABELS, "logit_mse"))]))
+    return list(dict.fromkeys([*by_loss, *((loss, shape) for shape in shapes for loss in (LABELS, Recipe().loss))]))
 
 
 def study(lesson: Lesson, *, recipe: Recipe, echo: Callable[[str], object] = print) -> list[Path]:
@@ -82,7 +81,8 @@ class _Work:
             **shape.model_dump(),
             loss=loss,
             n_pairs=self.n_pairs,
-            macs_share=cost.macs_per_pair(start, n_tokens=self.n_tokens) / self.teacher_macs,
+            macs_per_pair=cost.macs_per_pair(start, n_tokens=self.n_tokens),
+            teacher_macs_per_pair=self.teacher_macs,
             ndcg10=self._judge(start, tokenizer=self.tokenizer),
             teacher_ndcg10=self.teacher_ndcg10,
             seconds=time.perf_counter() - began,
@@ -117,7 +117,7 @@ class _Work:
             training.fine_tune(student, train=catalogue.pairs["train"], profile=once, **common)
             return
         once = dataclasses.replace(profile, n_evaluations=1)
-        how = {"loss": "logit_mse", "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
+        how = {"loss": Recipe().loss, "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
         distillation.distil(student, taught=self.taught, profile=once, n_pairs=self.n_pairs, **how, **common)
 
     def _match(self, student: PreTrainedModel, kind: str) -> Match:
