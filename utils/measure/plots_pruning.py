@@ -48,7 +48,8 @@ def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, 
         axes.axhline(before, color="black", linewidth=1, label="nothing cut")
         axes.set(xlabel=xlabel)
     row[0][0].set(ylabel="judged NDCG@10 on valid", ylim=(0, 1.02))
-    row[0][0].legend(frameon=True, loc="lower left")
+    handles, names = row[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
     _finish(figure, title="")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
