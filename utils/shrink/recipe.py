@@ -49,7 +49,7 @@ class Recipe(_Strict):
     """
 
     name: str = Field(default="default", pattern="^[a-z0-9_]+$")
-    pruned: Shape = Shape(n_layers=6, n_heads=8, d_ff=768)
+    pruned: Shape = Shape(n_layers=6, n_heads=6, d_ff=384)
     student: Shape = Shape(n_layers=4, n_heads=4, d_ff=240)
     loss: str = "list_net"
     n_unlabelled_pairs: int | None = None

@@ -29,7 +29,7 @@ from utils.shrink.recipe import Recipe, Shape
 
 MATCHES = matching.KINDS
 BASE = Recipe().student
-WIDTHS = ((8, 768), (BASE.n_heads, BASE.d_ff))
+WIDTHS = ((6, 384), (BASE.n_heads, BASE.d_ff))
 DEPTHS = (6, 4, 3, 2, 1)
 
 
