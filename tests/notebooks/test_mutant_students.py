@@ -12,7 +12,7 @@ from utils.measure import ledger
 from utils.rank import metrics, models, runtimes, training
 from utils.shrink import distillation, teaching
 
-NAME = "04_distil"
+NAME = "04_distill"
 
 
 @pytest.fixture(scope="module")
