@@ -16,7 +16,7 @@ from pathlib import Path
 import nncf
 import numpy as np
 import openvino
-import rich
+from nncf.common.logging.track_progress import Progress
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from utils.rank import runtimes
@@ -190,13 +190,16 @@ def _advanced(*, ranges: str, smooth: bool) -> nncf.AdvancedQuantizationParamete
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without NNCF's log and its progress bars, which a notebook would keep for good."""
-    console = rich.get_console()
-    level, before = nncf.nncf_logger.level, (console.quiet, console.is_jupyter)
+    """Without NNCF's log and its progress bars, which a notebook would keep for good; NNCF has no switch for them."""
+    level, start = nncf.nncf_logger.level, Progress.start
     nncf.set_log_level(logging.ERROR)
-    console.quiet, console.is_jupyter = True, False
+    Progress.start = _hide
     try:
         yield
     finally:
         nncf.set_log_level(level)
-        console.quiet, console.is_jupyter = before
+        Progress.start = start
+
+
+def _hide(bar: Progress) -> None:
+    bar.disable = True
