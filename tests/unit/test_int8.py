@@ -1,17 +1,20 @@
 """int8 graphs are int8, score nearly as the fp32 model does, and a quantizer that leaves fp32 is found out."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import onnx
-import onnxruntime
 import openvino
 import pytest
 from datasets import Dataset
+from made import row
 
 from utils import settings
+from utils.course.authoring import gates
 from utils.data import catalogue as catalogues
 from utils.measure import cost
 from utils.rank import metrics, models, runtimes
-from utils.rank.ranker import BatchedRanker
 from utils.shrink import calibration, int8_onnx, int8_openvino, sensitivity
 
 
@@ -28,25 +31,17 @@ def world(ranking_folder):
     return {"tokenizer": tokenizer, "batches": batches, "padded": padded, "pairs": pairs, "exact": exact}
 
 
-def onnx_scores(path, world, **changes):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
-
-    def forward(batch):
-        return session.run(None, {name: batch[name].astype(np.int64) for name in names})[0][:, 0]
-
-    return BatchedRanker(world["tokenizer"], forward, "onnxruntime", max_tokens=64, **changes).score(world["pairs"])
+def scores(path, world, **changes):
+    ranker = runtimes.open_graph(path, tokenizer=world["tokenizer"], threads=1, max_tokens=64)
+    return replace(ranker, **changes).score(world["pairs"])
 
 
-def openvino_scores(model, world):
-    forward = runtimes.openvino_forward(runtimes.compile_openvino(model, threads=1))
-    return BatchedRanker(world["tokenizer"], forward, "openvino", max_tokens=64).score(world["pairs"])
+def openvino_scores(model, world, folder):
+    return scores(int8_openvino.save(model, folder / "scored.xml"), world)
 
 
-def drift(scores, world):
-    return sensitivity.drift(scores, reference=world["exact"])
+def drift(found, world):
+    return sensitivity.drift(found, reference=world["exact"])
 
 
 def graph(folder):
@@ -68,7 +63,7 @@ def test_dynamic_int8_is_a_quarter_of_the_bytes_and_scores_nearly_the_same(ranki
     path = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "model.onnx")
     assert int8_onnx.quantized_share(path) > 0.98
     assert 0.25 < cost.disk_bytes([path]) / cost.disk_bytes([graph(ranking_folder)]) < 0.27
-    assert 0 < drift(onnx_scores(path, world), world) < 0.2
+    assert 0 < drift(scores(path, world), world) < 0.2
     assert not list(tmp_path.glob(".partial*"))
 
 
@@ -76,7 +71,7 @@ def test_a_scale_for_each_channel_and_the_table_alone_drift_less(ranking_folder,
     rough = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "rough.onnx", per_channel=False)
     fine = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "fine.onnx")
     table = int8_onnx.embeddings(graph(ranking_folder), tmp_path / "table.onnx")
-    drifts = [drift(onnx_scores(path, world), world) for path in (table, fine, rough)]
+    drifts = [drift(scores(path, world), world) for path in (table, fine, rough)]
     assert 0 < drifts[0] < drifts[1] < drifts[2]
     assert 0.7 < int8_onnx.quantized_share(table) < 0.8  # the table is that much of a model of two layers
 
@@ -86,7 +81,7 @@ def test_dynamic_scores_depend_on_the_batch_and_static_ones_do_not(ranking_folde
     fixed = int8_onnx.static(graph(ranking_folder), tmp_path / "static.onnx", batches=world["batches"])
     spread = {}
     for name, path in (("dynamic", moving), ("static", fixed)):
-        spread[name] = abs(onnx_scores(path, world, batch_size=1) - onnx_scores(path, world, pad_to_max=True)).max()
+        spread[name] = abs(scores(path, world, batch_size=1) - scores(path, world, pad_to_max=True)).max()
     assert spread["static"] < spread["dynamic"] / 2
 
 
@@ -94,13 +89,13 @@ def test_dynamic_scores_depend_on_the_batch_and_static_ones_do_not(ranking_folde
 def test_static_int8_scores_nearly_the_same_by_every_method(ranking_folder, world, tmp_path, method):
     path = int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=world["batches"], method=method)
     assert int8_onnx.quantized_share(path) > 0.98
-    assert 0 < drift(onnx_scores(path, world), world) < 0.6
+    assert 0 < drift(scores(path, world), world) < 0.6
 
 
 def test_the_masks_value_wrecks_a_range_that_holds_it(ranking_folder, world, tmp_path):
     wrecked = int8_onnx.static(graph(ranking_folder), tmp_path / "all.onnx", batches=world["padded"], operators=None)
     sound = int8_onnx.static(graph(ranking_folder), tmp_path / "some.onnx", batches=world["padded"])
-    assert drift(onnx_scores(wrecked, world), world) > 2 * drift(onnx_scores(sound, world), world)
+    assert drift(scores(wrecked, world), world) > 2 * drift(scores(sound, world), world)
 
 
 def test_nodes_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
@@ -112,7 +107,7 @@ def test_nodes_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
 @pytest.mark.parametrize(("bits", "most"), [(8, 0.05), (4, 1.0)])
 def test_packed_weights_score_nearly_the_same_and_take_their_bits(ranking_folder, world, tmp_path, bits, most):
     path = int8_onnx.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=bits)
-    assert 0 < drift(onnx_scores(path, world), world) < most
+    assert 0 < drift(scores(path, world), world) < most
     _, tokenizer = models.load(ranking_folder)
     saved = cost.disk_bytes([graph(ranking_folder)]) - cost.disk_bytes([path])
     multiplied = 2 * (4 * 384 * 384 + 2 * 384 * 1536)  # weights; a block of 32 has a scale of 4 bytes
@@ -135,13 +130,13 @@ def test_openvino_int8_is_int8_on_disk_and_when_it_multiplies(ranking_folder, wo
     assert int8_openvino.quantized_share(path) > 0.98
     counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(path), threads=1))
     assert sum(n for kind, n in counts.items() if kind in ("i8", "u8")) > 0.8 * sum(counts.values())
-    assert 0 < drift(openvino_scores(model, world), world) < 0.3
+    assert 0 < drift(openvino_scores(model, world, tmp_path), world) < 0.3
 
 
-def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, world):
+def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, world, tmp_path):
     ways = [{}, {"preset": "performance"}, {"ranges": "mean min-max"}, {"smooth": True}]
     models_ = [int8_openvino.quantize(ir(ranking_folder), batches=world["batches"], **way) for way in ways]
-    drifts = [drift(openvino_scores(model, world), world) for model in models_]
+    drifts = [drift(openvino_scores(model, world, tmp_path), world) for model in models_]
     assert len(set(drifts)) == len(ways) and max(drifts) < 1
 
 
@@ -159,7 +154,7 @@ def test_compressed_weights_are_stored_narrow_and_multiplied_wide(ranking_folder
         model = int8_openvino.compress_weights(ir(ranking_folder), bits=bits)
         path = int8_openvino.save(model, tmp_path / f"{bits}.xml")
         assert int8_openvino.quantized_share(path) > 0.95
-        assert 0 < drift(openvino_scores(model, world), world) < 0.05 * 16 / bits**0.5
+        assert 0 < drift(openvino_scores(model, world, tmp_path), world) < 0.05 * 16 / bits**0.5
         counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(path), threads=1))
         assert set(counts) == {"f32"}
         sizes.append(cost.disk_bytes([path.with_suffix(".bin")]))
@@ -167,17 +162,19 @@ def test_compressed_weights_are_stored_narrow_and_multiplied_wide(ranking_folder
 
 
 def judged_queries(world):
-    """Two lists whose gains follow the fp32 scores, so that fp32 ranks them perfectly."""
-    tokenizer, found = world["tokenizer"], []
-    for rows in (range(0, 12), range(12, 24)):
-        texts = [world["pairs"][row] for row in rows]
-        batch = dict(tokenizer(*map(list, zip(*texts, strict=True)), padding=True, return_tensors="np"))
-        found.append(int8_openvino.JudgedQuery(batch, np.argsort(np.argsort(world["exact"][list(rows)]))))
-    return found
+    """Two lists whose gains follow the fp32 scores, so that fp32 ranks them perfectly, and one of equal gains."""
+    rows = []
+    for query_id, chosen in (("a", range(0, 12)), ("b", range(12, 24)), ("alike", range(24, 27))):
+        gains = np.argsort(np.argsort(world["exact"][list(chosen)])) * (query_id != "alike")
+        for number, gain in zip(chosen, gains, strict=True):
+            query, product = world["pairs"][number]
+            rows.append({"query_id": query_id, "query": query, "product": product, "gain": int(gain)})
+    return int8_openvino.judged_queries(Dataset.from_list(rows), tokenizer=world["tokenizer"], max_tokens=64)
 
 
 def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, tmp_path):
     queries = judged_queries(world)
+    assert [len(query.gains) for query in queries] == [12, 12]
     model = int8_openvino.with_accuracy_control(
         ir(ranking_folder), batches=world["batches"][:4], valid=queries, max_drop=1e-6, at_most=2
     )
@@ -203,3 +200,30 @@ def test_wrong_calls_of_the_openvino_quantizers_are_refused(ranking_folder, worl
         int8_openvino.compress_weights(ir(ranking_folder), bits=2)
     with pytest.raises(ValueError, match="no queries"):
         int8_openvino.with_accuracy_control(ir(ranking_folder), batches=world["batches"], valid=[], max_drop=0.1)
+
+
+def test_a_folder_with_an_int8_graph_opens_as_any_other(ranking_folder, world, tmp_path):
+    from sentence_transformers import CrossEncoder
+
+    folder = shutil.copytree(ranking_folder, tmp_path / "quantized")
+    path = int8_onnx.static(graph(ranking_folder), graph(folder), batches=world["batches"])
+    opened = runtimes.open_ranker(folder, runtime="onnxruntime", precision="int8", threads=1, max_tokens=64)
+    found = opened.score(world["pairs"])
+    np.testing.assert_array_equal(found, scores(path, world))
+    assert drift(found, world) > 0
+    probabilities = CrossEncoder(str(folder), backend="onnx", device="cpu").predict(world["pairs"])
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-found)), atol=1e-3)
+
+
+def test_a_file_that_is_no_graph_is_refused_by_its_ending(world, tmp_path):
+    with pytest.raises(ValueError, match="neither .onnx nor .xml"):
+        scores(tmp_path / "model.pt", world)
+
+
+def test_a_quantizer_that_leaves_fp32_is_refused_by_the_gate_of_its_notebook():
+    name, gate = "06_quantize", gates.read()["06_quantize"]
+    same = {"notebook": name, "ndcg10": 0.6, "n_params": 2_870_000, "macs_per_pair": 33_000_000}
+    student = row(stage="student", disk_bytes=11_800_000, **same)
+    for n_bytes, n_faults in ((3_300_000, 0), (11_800_000, 1)):
+        rows = [student, row(stage="quantized", disk_bytes=n_bytes, **same)]
+        assert len(gates.faults(name, gate, seconds=1, rows=rows)) == n_faults

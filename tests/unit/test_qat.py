@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import openvino
 import pytest
 import torch
@@ -13,7 +12,6 @@ from transformers import AutoModelForSequenceClassification
 from utils import settings
 from utils.data import catalogue as catalogues
 from utils.rank import models, runtimes
-from utils.rank.ranker import BatchedRanker
 from utils.shrink import calibration, fake_quant, int8_onnx, int8_openvino, qat, quantization, sensitivity
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
@@ -41,21 +39,8 @@ def made(ranking_folder, shop):
     return {"model": model, "tokenizer": tokenizer, "pairs": pairs, "score": score, "exact": exact, "batches": batches}
 
 
-def scores_of(forward, made):
-    return BatchedRanker(made["tokenizer"], forward, "any", max_tokens=64).score(made["pairs"])
-
-
-def onnx_scores(path, made):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
-    return scores_of(lambda b: session.run(None, {n: b[n].astype(np.int64) for n in names})[0][:, 0], made)
-
-
-def openvino_scores(path, made):
-    compiled = runtimes.compile_openvino(openvino.Core().read_model(path), threads=1)
-    return scores_of(runtimes.openvino_forward(compiled), made)
+def scores_of(path, made):
+    return runtimes.open_graph(path, tokenizer=made["tokenizer"], threads=1, max_tokens=64).score(made["pairs"])
 
 
 def test_a_fake_quantized_linear_is_the_whole_number_product(made):
@@ -110,8 +95,9 @@ def test_a_single_layer_exports_to_the_scores_of_its_fake_quantization(made, ran
         with fake_quant.only(made["model"], [name]):
             fake = made["score"]()
             path = qat.export_onnx(made["model"], source=source, target=tmp_path / "m.onnx")
-        np.testing.assert_allclose(onnx_scores(path, made), fake, atol=2e-4)
-        np.testing.assert_allclose(openvino_scores(path, made), fake, atol=2e-3)
+        ir = int8_openvino.save(openvino.Core().read_model(path), tmp_path / "m.xml")
+        np.testing.assert_allclose(scores_of(path, made), fake, atol=2e-4)
+        np.testing.assert_allclose(scores_of(ir, made), fake, atol=2e-3)
         assert abs(fake - made["exact"]).max() > 0
 
 
@@ -120,7 +106,7 @@ def test_the_whole_model_exports_to_int8_that_scores_as_its_fake_quantization(ma
     path = qat.export_onnx(made["model"], source=source, target=tmp_path / "m.onnx")
     ir = int8_openvino.save(openvino.Core().read_model(path), tmp_path / "m.xml")
     lost = sensitivity.drift(fake, reference=made["exact"])
-    for found in (onnx_scores(path, made), openvino_scores(ir, made)):
+    for found in (scores_of(path, made), scores_of(ir, made)):
         assert sensitivity.drift(found, reference=fake) < lost / 2
     assert int8_onnx.quantized_share(path) > 0.97 and int8_openvino.quantized_share(ir) > 0.97
     assert path.stat().st_size < 0.27 * source.stat().st_size

@@ -7,9 +7,10 @@ and MatMuls that were fused away cannot be quantized.
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,10 @@ def static(
             activation_type=ort.QuantType.QUInt8,
             weight_type=ort.QuantType.QInt8,
             calibrate_method=METHODS[method],
-            extra_options={"CalibStridedMinMax": 1},  # one batch at a time, for they differ in length
+            extra_options={
+                "CalibStridedMinMax": 1,  # one batch at a time, for they differ in length
+                "OpTypesToExcludeOutputQuantization": [*MULTIPLIED, *LOOKED_UP],  # what reads them computes in fp32
+            },
         )
     return target
 
@@ -184,13 +188,18 @@ def _prepared(source: Path, *, beside: Path) -> Iterator[Path]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the tools' remarks, which advise what is done here already."""
-    level = logging.root.manager.disable
+    """Without what the tools print, and remarks that advise what is done here already.
+
+    Remarks to the root logger give it a handler, through which every other library would then be heard.
+    """
+    level, handlers = logging.root.manager.disable, list(logging.root.handlers)
     logging.disable(logging.WARNING)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         logging.disable(level)
+        logging.root.handlers[:] = handlers
 
 
 def _multiply_packed(

@@ -16,11 +16,13 @@ from pathlib import Path
 import nncf
 import numpy as np
 import openvino
+from datasets import Dataset
 from nncf.common.logging.track_progress import Progress
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+from transformers import PreTrainedTokenizerBase
 
 from utils.rank import runtimes
-from utils.rank.ranker import Batch
+from utils.rank.ranker import Batch, encode
 
 PRESETS = {"mixed": nncf.QuantizationPreset.MIXED, "performance": nncf.QuantizationPreset.PERFORMANCE}
 WEIGHT_MODES = {8: nncf.CompressWeightsMode.INT8_SYM, 4: nncf.CompressWeightsMode.INT4_SYM}
@@ -110,6 +112,20 @@ def with_accuracy_control(
         )
 
 
+def judged_queries(pairs: Dataset, *, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> list[JudgedQuery]:
+    """The queries of judged pairs for `with_accuracy_control`; those whose gains are all alike are left out."""
+    rows: dict[str, list[int]] = {}
+    for row, query_id in enumerate(pairs["query_id"]):
+        rows.setdefault(query_id, []).append(row)
+    found = []
+    for query in (pairs[chosen] for chosen in rows.values()):
+        if len(set(query["gain"])) > 1:
+            encoded = encode(tokenizer, list(zip(query["query"], query["product"], strict=True)), max_tokens=max_tokens)
+            padded = dict(tokenizer.pad(encoded, padding=True, return_tensors="np"))
+            found.append(JudgedQuery(padded, np.array(query["gain"])))
+    return found
+
+
 def compress_weights(source: Path, *, bits: int, group_size: int = 64) -> openvino.Model:
     """Weights alone, 8 bits a number with a scale for each output, or 4 with one for each group; sums stay fp32.
 
@@ -150,7 +166,7 @@ def multiplied_in(compiled: openvino.CompiledModel) -> dict[str, int]:
 
 
 def _mean_ndcg10(compiled: openvino.CompiledModel, queries) -> tuple[float, list[float]]:
-    """NDCG@10 of each query and their mean, gains taken as they are; queries whose gains are all alike count 1."""
+    """NDCG@10 of each query and their mean, gains taken as they are."""
     forward = runtimes.openvino_forward(compiled)
     found = [ndcg10(query.gains, scores=forward(query.batch)) for query in queries]
     return float(np.mean(found)), found

@@ -1,0 +1,56 @@
+"""Pictures of notebook 06: what rounding loses, which layers mind, and whether a moved score moves a ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish
+
+
+def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figure:
+    """The relative error of each output of a layer, outputs in the order of the first way's errors."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    order = np.argsort(next(iter(errors.values())))
+    for number, (name, values) in enumerate(errors.items()):
+        style = {"color": COLOURS[number], "linestyle": ("-", "--", ":")[number % 3]}
+        axes.plot(100 * np.asarray(values)[order], linewidth=2, label=name, **style)
+    axes.set(ylim=(0, None), xlabel="outputs of the layer, by the first error", ylabel="lost of the weights (%)")
+    axes.legend(frameon=True)
+    return _finish(figure, title=title)
+
+
+def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], whole: float, title: str) -> Figure:
+    """How far scores drift when only a layer rounds, and when all but it do; `whole` is the drift of all of them."""
+    names = list(alone)
+    figure, axes = plt.subplots(figsize=(8.0, 1.2 + 0.24 * len(names)), layout="constrained")
+    rows = np.arange(len(names))
+    axes.barh(rows, [alone[name] for name in names], color=COLOURS[0], height=0.6, label="only this layer rounds")
+    axes.plot([without[name] for name in names], rows, MARKERS[1], color=COLOURS[1], label="every layer but this one")
+    axes.axvline(whole, color="black", linestyle="--", linewidth=1, label="every layer")
+    axes.set_yticks(rows, names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set(xlabel="drift of the scores (root mean square difference over their spread)")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return _finish(figure, title=title)
+
+
+def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: str) -> Figure:
+    """Each way as (drift of its scores, change of NDCG@10), with its number; the names stand beside the picture."""
+    figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
+    for number, (name, (drift, change)) in enumerate(points.items(), start=1):
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": f"{number} {name}"}
+        axes.scatter([drift], [change], s=50, **style)
+        place = (5, 4) if number % 2 else (-11, -11)
+        axes.annotate(str(number), (drift, change), xytext=place, textcoords="offset points", fontsize=8)
+    axes.axhline(0, color="black", linewidth=1)
+    axes.set(xscale="log", xlabel="drift of the scores (share of their spread)", ylabel="change of NDCG@10 on valid")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    _finish(figure, title="")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
