@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 
 import torch
-from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -30,7 +29,7 @@ def kept_tokens(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> lis
     """
     state = _state(tokenizer)
     vocab, prefix = state["model"]["vocab"], state["model"]["continuing_subword_prefix"]
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())  # a copy, whose settings may be changed
+    backend = _copy(tokenizer, tokenizer.backend_tokenizer.to_str())  # whose settings may be changed
     backend.no_padding()
     backend.no_truncation()
     found = backend.encode_batch_fast(list(dict.fromkeys(texts)), add_special_tokens=False)
@@ -96,6 +95,11 @@ def prune_positions(model: PreTrainedModel, *, max_tokens: int) -> PreTrainedMod
     return model
 
 
+def _copy(tokenizer: PreTrainedTokenizerBase, state: str):
+    """A tokenizer of the library underneath, made from a text like that of `tokenizer.json`."""
+    return type(tokenizer.backend_tokenizer).from_str(state)
+
+
 def _state(tokenizer: PreTrainedTokenizerBase) -> dict:
     """What `tokenizer.json` says; ValueError when it is not WordPiece's."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -140,7 +144,7 @@ def _renumbered(tokenizer: PreTrainedTokenizerBase, *, new_id: dict[int, int]) -
         state["padding"]["pad_id"] = new_id[state["padding"]["pad_id"]]
     _renumber_frame(state["post_processor"], new_id=new_id)
     options = {name: value for name, value in tokenizer.init_kwargs.items() if name != "name_or_path"}
-    return type(tokenizer)(tokenizer_object=Tokenizer.from_str(json.dumps(state)), **options)
+    return type(tokenizer)(tokenizer_object=_copy(tokenizer, json.dumps(state)), **options)
 
 
 def _renumber_frame(frame: dict | None, *, new_id: dict[int, int]) -> None:
