@@ -121,3 +121,12 @@ def test_exported_graph_does_in_its_last_layer_only_the_work_of_one_token_and_of
     spared = (n - 1) * (2 * d * d + 2 * n * d + 2 * d * d_ff)  # query and output, attention, feed-forward
     whole = cost.macs_per_pair(model, n_tokens=n)
     assert cost.macs_per_pair(model, n_tokens=n, exported=True) == whole - spared
+
+
+def test_bytes_moved_leave_out_pruned_heads():
+    config = BertConfig(**SHAPE, intermediate_size=24)
+    sizes = {"n_tokens": 3, "batch_size": 2}
+    whole = cost.bytes_moved(config, **sizes)
+    config.pruned_heads = {1: [0, 2]}
+    spared = 4 * (16 * 8 + 3 * 2 * 8)  # of Q, K, V and output: half of the weights, half of one side's numbers
+    assert whole - cost.bytes_moved(config, **sizes) == 4 * spared

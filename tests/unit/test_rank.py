@@ -1,6 +1,8 @@
 """Rankers keep the order they are given whatever the batching, and model folders load as they were saved."""
 
 import dataclasses
+import json
+import shutil
 
 import hypothesis
 import numpy as np
@@ -87,6 +89,26 @@ def test_folder_without_weights_is_refused_by_name(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(FileNotFoundError, match="model.safetensors is missing"):
         models.load(tmp_path)
+
+
+@pytest.mark.parametrize(("runtime", "name"), [(r, names[-1]) for r, names in models.WEIGHTS.items()])
+def test_weights_cut_short_are_refused_with_the_place_and_the_remedy(small_folder, tmp_path, runtime, name):
+    folder = shutil.copytree(small_folder, tmp_path / "short")
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=f"{folder}.*cannot be read, it is damaged or no model.*make it again"):
+        open_small(folder, runtime=runtime)
+
+
+@pytest.mark.parametrize(("n_layers", "what"), [(3, "missing"), (1, "unexpected")])
+def test_weights_of_another_model_are_refused_and_not_filled_up_with_random_ones(
+    small_folder, tmp_path, n_layers, what
+):
+    folder = shutil.copytree(small_folder, tmp_path / "foreign")
+    config = json.loads((folder / "config.json").read_text()) | {"num_hidden_layers": n_layers}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"are not of one model: {what} bert"):
+        models.load(folder)
 
 
 def test_unknown_runtime_is_refused_with_the_known_ones(small_folder):

@@ -108,12 +108,16 @@ def macs_per_pair(model: PreTrainedModel, *, n_tokens: int, exported: bool = Fal
 def bytes_moved(config: PretrainedConfig, *, n_tokens: int, batch_size: int, bytes_per_number: int = 4) -> int:
     """Bytes that a batch must move at least: each Linear's weights once, and its inputs and outputs once.
 
-    A lower bound: attention, normalisation and whatever does not stay in a cache come on top.
+    A lower bound: attention, normalisation and whatever does not stay in a cache come on top. Heads in the
+    configuration's `pruned_heads` are left out.
     """
     d, d_ff, rows = config.hidden_size, config.intermediate_size, batch_size * n_tokens
-    linears = 4 * [(d, d)] + [(d, d_ff), (d_ff, d)]
-    numbers = sum(d_in * d_out + rows * (d_in + d_out) for d_in, d_out in linears)
-    return bytes_per_number * config.num_hidden_layers * numbers
+    d_head, numbers = d // config.num_attention_heads, 0
+    for layer in range(config.num_hidden_layers):
+        d_heads = d - d_head * len(config.pruned_heads.get(layer, []))
+        linears = 4 * [(d, d_heads)] + [(d, d_ff), (d_ff, d)]
+        numbers += sum(d_in * d_out + rows * (d_in + d_out) for d_in, d_out in linears)
+    return bytes_per_number * numbers
 
 
 def disk_bytes(paths: Iterable[Path]) -> int:

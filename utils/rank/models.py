@@ -5,6 +5,8 @@ A model folder is what Hugging Face users expect, so that other people's tools l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -110,12 +112,33 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
     Raises:
         FileNotFoundError: the folder or a file it needs is missing.
+        ValueError: a file is damaged or cut short, or the weights are not those of a model of this configuration, which
+            transformers itself would fill up with random numbers.
     """
+    folder = Path(folder)
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        if not (Path(folder) / name).is_file():
+        if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder}: {name} is missing, so this is not a model folder; make it again")
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    return model, AutoTokenizer.from_pretrained(folder)
+    with readable(folder):
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if found[what]:
+            name, what = sorted(map(str, found[what]))[0], what.removesuffix("_keys")
+            raise ValueError(f"{folder}: model.safetensors and config.json are not of one model: {what} {name}")
+    return model.eval(), tokenizer
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what a library says of a file that it cannot read into a ValueError that names the place and the remedy."""
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: cannot be read, it is damaged or no model ({reason}); make it again") from error
 
 
 def weights_hash(folder: Path, *, runtime: str) -> str:

@@ -27,7 +27,7 @@ def open_ranker(
     """Open a model folder with `pytorch`, `onnxruntime` or `openvino`.
 
     Raises:
-        ValueError: an unknown runtime. FileNotFoundError: the folder lacks what the runtime needs.
+        ValueError: an unknown runtime, or a damaged folder. FileNotFoundError: the folder lacks what the runtime needs.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime '{runtime}' is not one of {', '.join(RUNTIMES)}")
@@ -160,7 +160,8 @@ def onnx_forward(path: Path, *, threads: int) -> Callable[[Batch], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with models.readable(path):
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_inputs()]
 
     def forward(batch: Batch) -> np.ndarray:
@@ -175,7 +176,8 @@ def _open_openvino(folder: Path, threads: int) -> tuple[Callable[[Batch], np.nda
     path = folder / "openvino" / "openvino_model.xml"
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: {path.name} is missing; make it with runtimes.export_openvino(folder)")
-    compiled = compile_openvino(openvino.Core().read_model(path), threads=threads)
+    with models.readable(path):
+        compiled = compile_openvino(openvino.Core().read_model(path), threads=threads)
     return openvino_forward(compiled), AutoTokenizer.from_pretrained(folder)
 
 
