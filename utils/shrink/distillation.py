@@ -147,14 +147,14 @@ class Lists(torch.utils.data.Dataset):
     """Lists in the order of training: entry i holds the columns of the pairs in `rows`[i]."""
 
     def __init__(self, pairs: Dataset, *, rows: Sequence[Sequence[int]]) -> None:
-        self.pairs = pairs
+        self.columns = {name: pairs[name][:] for name in pairs.column_names}  # plain lists: looked up at every step
         self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, i: int) -> dict[str, list]:
-        return self.pairs[list(self.rows[i])]
+        return {name: [values[row] for row in self.rows[i]] for name, values in self.columns.items()}
 
 
 class _InOrder(training.JudgedTrainer):
