@@ -7,6 +7,7 @@ with `runtimes.compile_openvino` or to write with `save`.
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from nncf.common.logging.track_progress import Progress
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from transformers import PreTrainedTokenizerBase
 
+from utils import settings
 from utils.rank import runtimes
 from utils.rank.ranker import Batch, encode
 
@@ -139,9 +141,17 @@ def compress_weights(source: Path, *, bits: int, group_size: int = 64) -> openvi
 
 
 def save(model: openvino.Model, path: Path) -> Path:
-    """Write the `.xml` and the `.bin` beside it; what is fp32 stays fp32."""
-    openvino.save_model(model, path, compress_to_fp16=False)
-    return Path(path)
+    """Write the `.xml` and the `.bin` beside it; what is fp32 stays fp32.
+
+    They are written elsewhere and put in place, for OpenVINO keeps the `.bin` that it reads mapped into memory: writing
+    over the file that the model came from would end the process.
+    """
+    path = Path(path)
+    with settings.scratch(path) as folder:
+        openvino.save_model(model, folder / path.name, compress_to_fp16=False)
+        for suffix in (".bin", ".xml"):
+            os.replace((folder / path.name).with_suffix(suffix), path.with_suffix(suffix))
+    return path
 
 
 def quantized_share(path: Path) -> float:

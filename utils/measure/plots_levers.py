@@ -1,0 +1,41 @@
+"""The picture of a chain of levers: what each step takes away from bytes and from work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from utils.measure.ledger import Row
+from utils.measure.plots import COLOURS
+
+
+def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
+    """Bytes and MACs of a chain of rows, one panel each: what is left is filled, what the step took is hatched."""
+    names = [row.label for row in rows]
+    panels = {
+        "to ship (MB)": [row.disk_bytes / 1e6 for row in rows],
+        "a pair (M MACs)": [row.macs_per_pair / 1e6 for row in rows],
+    }
+    figure, both = plt.subplots(1, 2, figsize=(8.0, 1.2 + 0.45 * len(rows)), sharey=True, layout="constrained")
+    for axes, (xlabel, values), colour in zip(both, panels.items(), COLOURS, strict=False):
+        _steps(axes, names, values, colour=colour)
+        axes.set(xlabel=xlabel, xlim=(0, 1.3 * max(values)))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    both[0].invert_yaxis()
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    plt.close(figure)
+    return figure
+
+
+def _steps(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str) -> None:
+    before = [values[0], *values[:-1]]
+    axes.barh(names, values, color=colour, height=0.6)
+    gone = [max(0.0, was - now) for was, now in zip(before, values, strict=True)]
+    axes.barh(names, gone, left=values, height=0.6, fill=False, edgecolor="grey", hatch="///", linewidth=0.5)
+    for place, (was, now) in enumerate(zip(before, values, strict=True)):
+        share = "" if place == 0 else f" ({now / was:.0%} of the last)"
+        axes.text(max(was, now) + 0.02 * max(values), place, f"{now:.3g}{share}", va="center", fontsize=8)

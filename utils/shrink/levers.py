@@ -1,0 +1,63 @@
+"""Each lever of a recipe alone on the teacher, to lay the product of what they leave beside what the chain left.
+
+Only costs are compared here. What a lever costs in quality shows after training, which each would need for itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+
+from utils.rank import models, runtimes
+from utils.shrink import distillation
+from utils.shrink import recipe as recipes
+from utils.shrink.recipe import Recipe, Setting
+
+Costs = Mapping[str, float]
+
+
+def alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: Path) -> dict[str, Path]:
+    """Model folders under `work`, each the teacher with one lever of the recipe, ready for every runtime.
+
+    The levers are "vocabulary", "heads and neurons", "layers", "int8" (for OpenVINO). What is cut is not trained again:
+    these models have a cost, and no quality that would mean anything.
+    """
+    model, tokenizer = models.load(teacher)
+    batches = recipes.importance_lists(tokenizer, setting=setting)
+    n_layers, shape = model.config.num_hidden_layers, recipe.student
+    small = copy.deepcopy(model)
+    cut_tokenizer = recipes.cut_vocabulary(small, tokenizer, setting=setting)
+    narrow = distillation.start_student(
+        model, layers=range(n_layers), n_heads=shape.n_heads, d_ff=shape.d_ff, batches=batches
+    )
+    shallow = distillation.start_student(model, layers=distillation.spread(n_layers, n_kept=shape.n_layers))
+    made = {
+        "vocabulary": (small, cut_tokenizer),
+        "heads and neurons": (narrow, tokenizer),
+        "layers": (shallow, tokenizer),
+    }
+    folders = {name: _save(*one, folder=work / name, setting=setting) for name, one in made.items()}
+    folders["int8"] = Path(shutil.copytree(teacher, work / "int8"))
+    recipes.quantize(folders["int8"], tokenizer=tokenizer, recipe=recipe, setting=setting)
+    return folders
+
+
+def left(costs: Mapping[str, Costs], *, of: Costs) -> dict[str, dict[str, float]]:
+    """What each lever leaves of every cost, as a share of `of`, and "all, multiplied", the product over the levers.
+
+    Args:
+        costs: for each lever its costs by name, such as bytes or MACs; `of` has the same names.
+    """
+    shares = {lever: {name: found[name] / of[name] for name in of} for lever, found in costs.items()}
+    product = {name: prod(share[name] for share in shares.values()) for name in of}
+    return shares | {"all, multiplied": product}
+
+
+def _save(model, tokenizer, *, folder: Path, setting: Setting) -> Path:
+    models.save(model, tokenizer=tokenizer, folder=folder, max_tokens=setting.profile.max_tokens)
+    runtimes.export_onnx(folder)
+    runtimes.export_openvino(folder)
+    return folder
