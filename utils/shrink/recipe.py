@@ -13,7 +13,7 @@ from typing import Literal
 
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.data.catalogue import Catalogue
 from utils.rank import training
@@ -34,6 +34,12 @@ class Shape(_Strict):
     n_layers: int = Field(ge=1)
     n_heads: int = Field(ge=1)
     d_ff: int = Field(ge=1)
+
+    @classmethod
+    def of(cls, config: PretrainedConfig) -> Shape:
+        """The shape that a configuration describes, whose layers all have the same number of heads."""
+        n_heads = config.num_attention_heads - len(config.pruned_heads.get(0, []))
+        return cls(n_layers=config.num_hidden_layers, n_heads=n_heads, d_ff=config.intermediate_size)
 
 
 class Recipe(_Strict):
