@@ -22,7 +22,7 @@ def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
     figure, both = plt.subplots(1, 2, figsize=(8.0, 1.2 + 0.45 * len(rows)), sharey=True, layout="constrained")
     for axes, (xlabel, values), colour in zip(both, panels.items(), COLOURS, strict=False):
         _steps(axes, names, values, colour=colour)
-        axes.set(xlabel=xlabel, xlim=(0, 1.3 * max(values)))
+        axes.set(xlabel=xlabel, xlim=(0, 1.75 * max(values)))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     both[0].invert_yaxis()
@@ -32,10 +32,11 @@ def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
 
 
 def _steps(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str) -> None:
-    before = [values[0], *values[:-1]]
-    axes.barh(names, values, color=colour, height=0.6)
+    before, places = [values[0], *values[:-1]], range(len(names))
+    axes.set_yticks(places, names)
+    axes.barh(places, values, color=colour, height=0.6)
     gone = [max(0.0, was - now) for was, now in zip(before, values, strict=True)]
-    axes.barh(names, gone, left=values, height=0.6, fill=False, edgecolor="grey", hatch="///", linewidth=0.5)
-    for place, (was, now) in enumerate(zip(before, values, strict=True)):
-        share = "" if place == 0 else f" ({now / was:.0%} of the last)"
+    axes.barh(places, gone, left=values, height=0.6, fill=False, edgecolor="grey", hatch="///", linewidth=0.5)
+    for place, was, now in zip(places, before, values, strict=True):
+        share = "" if place == 0 else f" ({now / was:.0%} left)"
         axes.text(max(was, now) + 0.02 * max(values), place, f"{now:.3g}{share}", va="center", fontsize=8)
