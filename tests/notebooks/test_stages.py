@@ -1,4 +1,4 @@
-"""Every stage of a run opens in a fresh process, with our runtimes and with other people's tools, and scores as here."""
+"""Every stage of a run opens in a fresh process, in our runtimes and in other people's tools, and scores as here."""
 
 import json
 import subprocess
