@@ -131,11 +131,13 @@ def judged_queries(pairs: Dataset, *, tokenizer: PreTrainedTokenizerBase, max_to
 def compress_weights(source: Path, *, bits: int, group_size: int = 64) -> openvino.Model:
     """Weights alone, 8 bits a number with a scale for each output, or 4 with one for each group; sums stay fp32.
 
-    With 4 bits the word table and the last layer are kept at 8. The MatMuls multiply fp32 numbers: a saving of bytes.
+    With 4 bits the word table and the last layer are kept at 8; a width that no group of that size fits gets smaller
+    groups. The MatMuls multiply fp32 numbers: a saving of bytes.
     """
     if bits not in WEIGHT_MODES:
         raise ValueError(f"compress_weights: {bits} bits; there are {', '.join(map(str, WEIGHT_MODES))}")
-    grouping = {"group_size": group_size, "ratio": 1.0} if bits == 4 else {}
+    odd = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
+    grouping = {"group_size": group_size, "ratio": 1.0, "advanced_parameters": odd} if bits == 4 else {}
     with _quiet():
         return nncf.compress_weights(openvino.Core().read_model(source), mode=WEIGHT_MODES[bits], **grouping)
 
