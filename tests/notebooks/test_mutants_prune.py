@@ -12,7 +12,7 @@ from utils.shrink import pruning, vocabulary
 
 NOTEBOOK = "03_prune"
 MAX_TOKENS = settings.profile("ci").max_tokens
-N_HEADS, D_FF = 8, 768  # the notebook's own
+N_HEADS, D_FF = 6, 384  # the notebook's own
 
 
 @pytest.fixture(scope="module")

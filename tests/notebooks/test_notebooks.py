@@ -63,5 +63,6 @@ def test_the_notebook_shows_the_recorded_results_as_they_are():
 def test_every_field_of_the_ledger_is_measured_by_some_row(out):
     rows = ledger.read(out / "ledger.jsonl")
     unmeasured = {name for name in ledger.Row.model_fields if all(getattr(row, name) is None for row in rows)}
-    assert unmeasured <= {"parent"}  # the first stage with a parent comes with notebook 03
-    assert {"fp32_gflops", "bf16_gflops", "int8_gops", "memory_gb_per_s"} <= rows[-1].machine.keys()
+    assert not unmeasured
+    peaks = {"fp32_gflops", "bf16_gflops", "int8_gops", "memory_gb_per_s"}
+    assert any(peaks <= row.machine.keys() for row in rows)
