@@ -27,7 +27,7 @@ def start(out, shop):
     made, _ = models.load(out / "student")
     lists = training.draw_lists(shop.pairs["train"], n_lists=32, seed=0)
     shape = {
-        "layers": distillation.spread(pruned.config.num_hidden_layers, n_kept=made.config.num_hidden_layers),
+        "layers": distillation.kept_layers(pruned.config.num_hidden_layers, n_kept=made.config.num_hidden_layers),
         "n_heads": made.base_model.encoder.layer[0].attention.self.num_attention_heads,
         "d_ff": made.config.intermediate_size,
         "batches": [training.collate([one], tokenizer=tokenizer, max_tokens=64) for one in lists],

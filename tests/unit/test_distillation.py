@@ -185,12 +185,15 @@ def test_layers_that_are_not_there_or_twice_are_refused(three_layers):
             distillation.start_student(three_layers[0], layers=layers)
 
 
-def test_layers_are_spread_from_the_first_to_the_last():
-    kept = [distillation.spread(6, n_kept=n) for n in (1, 2, 3, 4, 6)]
-    assert kept == [[0], [0, 5], [0, 2, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+def test_layers_stay_from_the_bottom_or_spread_from_the_first_to_the_last():
+    spread = [distillation.kept_layers(6, n_kept=n, which="spread") for n in (1, 2, 3, 4, 6)]
+    assert spread == [[0], [0, 5], [0, 2, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+    assert distillation.kept_layers(6, n_kept=3, which="first") == [0, 1, 2]
     for n_kept in (0, 7):
         with pytest.raises(ValueError, match="from 1 to 6"):
-            distillation.spread(6, n_kept=n_kept)
+            distillation.kept_layers(6, n_kept=n_kept)
+    with pytest.raises(ValueError, match="which is 'last'; layers are kept by one of first, spread"):
+        distillation.kept_layers(6, n_kept=3, which="last")
 
 
 def test_student_from_scratch_has_the_students_shapes_and_none_of_its_weights(three_layers):

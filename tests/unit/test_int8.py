@@ -14,7 +14,7 @@ from utils import settings
 from utils.course.authoring import gates
 from utils.data import catalogue as catalogues
 from utils.measure import cost
-from utils.rank import metrics, models, runtimes
+from utils.rank import models, runtimes
 from utils.shrink import calibration, int8_onnx, int8_openvino, sensitivity
 
 
@@ -181,15 +181,6 @@ def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, t
     plain = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"][:4])
     kept, whole = (int8_openvino.save(m, tmp_path / f"{i}.xml") for i, m in enumerate((model, plain)))
     assert 0.1 < int8_openvino.quantized_share(kept) < int8_openvino.quantized_share(whole)
-
-
-def test_one_querys_ndcg_is_that_of_the_metric_of_the_course(world):
-    gains, scores = np.array([0, 3, 1, 1, 0, 2] * 3), np.random.default_rng(0).normal(size=18)
-    columns = {"query_id": ["q"] * 18, "product_id": [str(i) for i in range(18)], "kind": [""] * 18}
-    pairs = Dataset.from_dict(columns | {"gain": gains})
-    expected = metrics.judged(pairs, scores, top_gain=3).ndcg10
-    assert int8_openvino.ndcg10(gains, scores=scores) == pytest.approx(expected)
-    assert int8_openvino.ndcg10(np.zeros(3), scores=np.arange(3)) == 1
 
 
 def test_wrong_calls_of_the_openvino_quantizers_are_refused(ranking_folder, world):

@@ -6,9 +6,9 @@ from matplotlib import pyplot as plt
 
 from utils import settings
 from utils.data import catalogue
-from utils.measure import cost, plots_levers
+from utils.measure import plots_levers
 from utils.rank import models
-from utils.shrink import int8_openvino, levers
+from utils.shrink import int8_onnx, int8_openvino, levers
 from utils.shrink.recipe import Recipe, Setting, Shape
 
 
@@ -38,26 +38,21 @@ def test_each_lever_changes_what_it_is_named_for_and_nothing_else(small_folder, 
         "layers": {"num_hidden_layers"},
         "int8": set(),
     }
-    shares = {
-        name: int8_openvino.quantized_share(folder / "openvino" / "openvino_model.xml")
-        for name, folder in folders.items()
-    }
-    assert shares.pop("int8") > 0.9 and max(shares.values()) < 0.01
+    for of_openvino in (True, False):
+        shares = {name: quantized_share(folder, of_openvino=of_openvino) for name, folder in folders.items()}
+        assert shares.pop("int8") > 0.9 and max(shares.values()) < 0.01
 
 
-def test_bytes_of_levers_that_share_a_model_do_not_multiply(small_folder, folders):
-    """The vocabulary is most of the bytes and none of the work, so the share of one lever depends on the others."""
+def quantized_share(folder, *, of_openvino):
+    if of_openvino:
+        return int8_openvino.quantized_share(folder / "openvino" / "openvino_model.xml")
+    return int8_onnx.quantized_share(folder / "onnx" / "model.onnx")
 
-    def n_bytes(folder):
-        return {"bytes": cost.disk_bytes(models.shipped_files(folder, runtime="openvino"))}
 
-    found = levers.left({name: n_bytes(folder) for name, folder in folders.items()}, of=n_bytes(small_folder))
-    product = found.pop("all, multiplied")["bytes"]
-    expected = 1.0
-    for share in found.values():
-        assert 0 < share["bytes"] < 1
-        expected *= share["bytes"]
-    assert product == pytest.approx(expected)
+def test_what_is_left_is_a_share_of_the_teachers_and_the_product_is_that_of_the_shares():
+    found = levers.left({"a": {"bytes": 50, "MACs": 8}, "b": {"bytes": 20, "MACs": 2}}, of={"bytes": 100, "MACs": 8})
+    assert found["a"] == {"bytes": 0.5, "MACs": 1.0} and found["b"] == {"bytes": 0.2, "MACs": 0.25}
+    assert found["all, multiplied"] == pytest.approx({"bytes": 0.1, "MACs": 0.25})
 
 
 def test_the_waterfall_says_what_is_left_of_the_step_before():

@@ -39,6 +39,14 @@ def test_ndcg_equals_the_plain_formula(gains, seed):
     assert found == pytest.approx(plain_ndcg10(gains, list(scores)), abs=1e-4)
 
 
+@settings(max_examples=10, deadline=None)
+@given(gains=lists, seed=st.integers(0, 99))
+def test_ndcg_of_one_query_is_that_of_a_split_with_this_query_alone(gains, seed):
+    scores = np.random.default_rng(seed).permutation(len(gains)).astype(float)
+    whole = metrics.judged(pairs_of([gains]), scores, top_gain=100).ndcg10
+    assert metrics.ndcg10(gains, scores=scores) == pytest.approx(whole)
+
+
 def test_queries_with_one_label_only_are_left_out():
     quality = metrics.judged(pairs_of([[1, 1], [0, 1]]), np.array([0.1, 0.2, 0.3, 0.4]), top_gain=1)
     assert (quality.n_queries, quality.ndcg10, quality.mrr10) == (1, 1.0, 1.0)

@@ -6,6 +6,7 @@ import torch
 
 from utils.measure import turns
 from utils.measure.latency import Timing
+from utils.rank import runtimes
 from utils.shrink import sparse_products as products
 
 
@@ -93,7 +94,7 @@ def test_calls_take_turns_and_the_first_one_rotates():
 
 def test_threads_are_as_before_after_the_block_also_when_it_fails():
     before = torch.get_num_threads()
-    with pytest.raises(RuntimeError), turns.torch_threads(before + 1):
+    with pytest.raises(RuntimeError), runtimes.torch_threads(before + 1):
         assert torch.get_num_threads() == before + 1
         raise RuntimeError
     assert torch.get_num_threads() == before

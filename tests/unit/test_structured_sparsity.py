@@ -1,12 +1,9 @@
 """Masks keep what they should, Wanda looks at inputs, and pruned weights stay zero while the rest is trained."""
 
-import dataclasses
-
 import pytest
 import torch
 
-from utils import settings
-from utils.rank import models, training
+from utils.rank import models
 from utils.shrink import magnitude
 from utils.shrink import structured_sparsity as structured
 
@@ -91,49 +88,16 @@ def test_wanda_drops_a_large_weight_on_a_silent_input(small):
     assert wanda[0, :4].tolist() == [False, True, True, False]
 
 
-def test_pruned_weights_stay_zero_and_the_others_move_while_a_ranker_is_fine_tuned(small, tmp_path):
-    from datasets import Dataset
-
-    model, tokenizer = small
-    masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
-    before = {name: linear.weight.detach().clone() for name, linear in magnitude.linear_layers(model).items()}
-    rows = [
-        {
-            "query_id": f"q{i}",
-            "query": f"sofa {i}",
-            "product": f"a {word} sofa",
-            "gain": gain,
-            "product_id": f"{i}{word}",
-        }
-        for i in range(6)
-        for gain, word in ((0, "new"), (1, "broken"))
-    ]
-    pairs = Dataset.from_list([row | {"kind": ""} for row in rows])
-    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=64, max_tokens=16)
-    with structured.held(model, masks=masks):
-        training.fine_tune(
-            model,
-            tokenizer=tokenizer,
-            train=pairs,
-            valid=pairs,
-            profile=profile,
-            seed=0,
-            log_folder=tmp_path,
-            top_gain=1,
-        )
-    for name, linear in magnitude.linear_layers(model).items():
-        weight = linear.weight.detach()
-        assert not weight[~masks[name]].any()
-        assert (weight[masks[name]] != before[name][masks[name]]).float().mean() > 0.9
-        assert linear.weight._backward_hooks in (None, {})
-
-
-def test_weights_that_come_back_are_an_error(small):
+def test_masks_are_what_is_zero_and_stay_so_while_the_model_moves(small):
     model, _ = small
     masks = structured.masks(structured.magnitude_scores(model), rule=structured.two_of_four)
-    weight = next(iter(magnitude.linear_layers(model).values())).weight
-    with pytest.raises(ValueError, match="were pruned came back"), structured.held(model, masks=masks):
-        weight.detach().fill_(1.0)
+    structured.apply(model, masks=masks)
+    layers = magnitude.linear_layers(model)
+    with magnitude.held(model):
+        for linear in layers.values():
+            linear.weight.data += 1.0
+    for name, linear in layers.items():
+        assert torch.equal(linear.weight.detach() != 0, masks[name])
 
 
 def test_two_of_four_packs_into_half_the_values_and_two_bits_each():

@@ -56,6 +56,7 @@ def ways(recipe: Recipe) -> dict[str, Way]:
         f"{pruned}, OpenVINO": Way(pruned, "openvino", parent="teacher"),
         f"{student}, OpenVINO": Way(student, "openvino", parent=pruned),
         f"{quantized}, OpenVINO": Way(quantized, "openvino", recipe.precision, parent=student),
+        f"{quantized}, ONNX Runtime": Way(quantized, "onnxruntime", recipe.precision, parent=student),
     }
 
 

@@ -5,35 +5,19 @@ A single absolute time says little on a shared machine; the ratio of two measure
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from utils.data import candidates
 from utils.data.catalogue import Catalogue
-from utils.measure.ledger import Latency
+from utils.measure import turns
+from utils.measure.turns import Timing
 from utils.rank.ranker import BatchedRanker, Pair, Ranker
 from utils.settings import N_CANDIDATES
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Milliseconds of each timed query, in the order of the queries."""
-
-    samples_ms: tuple[float, ...]
-
-    def percentile(self, percent: float) -> float:
-        """Milliseconds that this share of the queries stays within."""
-        return float(np.percentile(self.samples_ms, percent))
-
-    def as_row(self) -> Latency:
-        """The ledger's form."""
-        p50, p95, p99 = (self.percentile(p) for p in (50, 95, 99))
-        return Latency(p50=p50, p95=p95, p99=p99, n=len(self.samples_ms))
 
 
 @dataclass(frozen=True)
@@ -58,17 +42,8 @@ def by_turns(
     """
     if not queries:
         raise ValueError("by_turns: no queries to time; give at least one query with its pairs")
-    names = list(rankers)
-    samples: dict[str, list[float]] = {name: [] for name in names}
-    for name in names:
-        rankers[name].score(queries[0])
-    with _no_garbage_collection():
-        for turn, pairs in enumerate(queries):
-            for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                start = clock()
-                rankers[name].score(pairs)
-                samples[name].append(1000 * (clock() - start))
-    return {name: Timing(tuple(values)) for name, values in samples.items()}
+    steps = {name: [partial(ranker.score, pairs) for pairs in queries] for name, ranker in rankers.items()}
+    return turns.steps_by_turns(steps, clock=clock)
 
 
 def ratio(slow: Timing, fast: Timing) -> Ratio:
@@ -102,7 +77,7 @@ def throughput(
     rates: dict[tuple[str, int], list[float]] = {(name, size): [] for name in rankers for size in sizes}
     for ranker in rankers.values():
         ranker.score(pairs[: max(sizes)])
-    with _no_garbage_collection():
+    with turns.no_garbage_collection():
         for _ in range(repeats):
             for size in sizes:
                 for name, ranker in rankers.items():
@@ -130,14 +105,3 @@ def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = N_CAND
     lists = ([texts[bm25.rows[product_id]] for product_id, _ in best] for best in found)
     filled = ((chosen + texts * (1 + n_candidates // len(texts)))[:n_candidates] for chosen in lists)
     return [[(query, text) for text in chosen] for query, chosen in zip(asked, filled, strict=True)]
-
-
-@contextmanager
-def _no_garbage_collection():
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

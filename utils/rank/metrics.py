@@ -74,6 +74,15 @@ def judged(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
     return _quality(qrels, {query_id: run[query_id] for query_id in qrels}, kinds=kinds, top_gain=top_gain)
 
 
+def ndcg10(gains: Sequence[int], *, scores: np.ndarray) -> float:
+    """NDCG@10 of one query's products in the order of `scores` (n_products,), gains (n_products,) as they are."""
+    names = [str(place) for place in range(len(gains))]
+    qrels = {"": dict(zip(names, map(int, gains), strict=True))}
+    return ir_measures.calc_aggregate([nDCG @ 10], qrels, {"": dict(zip(names, map(float, scores), strict=True))})[
+        nDCG @ 10
+    ]
+
+
 def end_to_end(
     candidates: Mapping[str, Sequence[str]], scores: Mapping[str, Sequence[float]], *, pairs: Dataset, top_gain: int
 ) -> Quality:

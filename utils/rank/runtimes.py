@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from utils import settings
 from utils.rank import first_token, models
 from utils.rank.ranker import Batch, BatchedRanker
+
+SLOW_FUSIONS = ("SkipLayerNormFusion",)  # of ONNX Runtime: slower than the Add and LayerNorm that it replaces
 
 
 def open_ranker(
@@ -69,16 +71,22 @@ def torch_forward(model: PreTrainedModel, *, threads: int) -> Callable[[Batch], 
     """Logits (n_pairs,) of a batch, eager PyTorch on the model's device, with that many threads while it runs."""
 
     def forward(batch: Batch) -> np.ndarray:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
-            with torch.inference_mode():
-                tensors = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-                return model(**tensors).logits[:, 0].float().cpu().numpy()
-        finally:
-            torch.set_num_threads(before)
+        with torch_threads(threads), torch.inference_mode():
+            tensors = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
+            return model(**tensors).logits[:, 0].float().cpu().numpy()
 
     return forward
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """PyTorch computes on that many threads within the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def export_onnx(folder: Path) -> Path:
@@ -152,8 +160,8 @@ def _open_onnx(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray
     return onnx_forward(path, threads=threads), AutoTokenizer.from_pretrained(folder)
 
 
-def onnx_forward(path: Path, *, threads: int) -> Callable[[Batch], np.ndarray]:
-    """Logits (n_pairs,) of a batch by a graph in ONNX Runtime, on that many threads."""
+def onnx_forward(path: Path, *, threads: int, disabled: Sequence[str] = SLOW_FUSIONS) -> Callable[[Batch], np.ndarray]:
+    """Logits (n_pairs,) of a batch by a graph in ONNX Runtime, on that many threads, without the `disabled` fusions."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
@@ -161,7 +169,8 @@ def onnx_forward(path: Path, *, threads: int) -> Callable[[Batch], np.ndarray]:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     with models.readable(path):
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(str(path), options, providers, disabled_optimizers=list(disabled))
     names = [node.name for node in session.get_inputs()]
 
     def forward(batch: Batch) -> np.ndarray:

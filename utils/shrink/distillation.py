@@ -27,6 +27,7 @@ from utils.shrink.distil_losses import loss_named
 from utils.shrink.matching import Match, matched
 
 LEARNING_RATE = 5e-4
+WHICH_LAYERS = ("first", "spread")
 SORTED_TOGETHER = 16  # batches whose lists are sorted by length with each other
 
 
@@ -63,14 +64,25 @@ def start_student(
     return student.eval()
 
 
-def spread(n_layers: int, *, n_kept: int) -> list[int]:
-    """Numbers of `n_kept` of `n_layers` layers at equal distances, the first and the last among them; one: the first.
+def kept_layers(n_layers: int, *, n_kept: int, which: str = "first") -> list[int]:
+    """Numbers of the layers, counted from 0, that stay when `n_kept` of `n_layers` do.
+
+    Args:
+        which: "first" drops the last ones, which a short fine-tune changed most and text needs least; "spread" takes
+            layers at equal distances, the first and the last among them (one alone: the first).
 
     Raises:
-        ValueError: there are not so many.
+        ValueError: there are not so many, or `which` is neither.
+
+    Source: Sajjad et al., "On the Effect of Dropping Layers of Pre-trained Transformer Models", 2023,
+    https://arxiv.org/abs/2004.03844 (which drops from the top, among other ways)
     """
     if not 1 <= n_kept <= n_layers:
         raise ValueError(f"{n_kept} of {n_layers} layers cannot be kept; give a number from 1 to {n_layers}")
+    if which not in WHICH_LAYERS:
+        raise ValueError(f"which is '{which}'; layers are kept by one of {', '.join(WHICH_LAYERS)}")
+    if which == "first":
+        return list(range(n_kept))
     return [round(place) for place in np.linspace(0, n_layers - 1, n_kept)]
 
 

@@ -23,7 +23,7 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from transformers import PreTrainedTokenizerBase
 
 from utils import settings
-from utils.rank import runtimes
+from utils.rank import metrics, runtimes
 from utils.rank.ranker import Batch, encode
 
 PRESETS = {"mixed": nncf.QuantizationPreset.MIXED, "performance": nncf.QuantizationPreset.PERFORMANCE}
@@ -178,21 +178,10 @@ def multiplied_in(compiled: openvino.CompiledModel) -> dict[str, int]:
 
 
 def _mean_ndcg10(compiled: openvino.CompiledModel, queries) -> tuple[float, list[float]]:
-    """NDCG@10 of each query and their mean, gains taken as they are."""
+    """The mean of NDCG@10 over the queries, and each query's."""
     forward = runtimes.openvino_forward(compiled)
-    found = [ndcg10(query.gains, scores=forward(query.batch)) for query in queries]
+    found = [metrics.ndcg10(query.gains, scores=forward(query.batch)) for query in queries]
     return float(np.mean(found)), found
-
-
-def ndcg10(gains: np.ndarray, *, scores: np.ndarray) -> float:
-    """NDCG@10 of one list, as `metrics.judged` computes it for a whole split; 1 when there is nothing to gain."""
-    discounts = 1 / np.log2(np.arange(2, 12))[: len(gains)]
-    found, best = (np.asarray(gains, dtype=float)[order][:10] @ discounts for order in _orders(gains, scores=scores))
-    return float(found / best) if best > 0 else 1.0
-
-
-def _orders(gains: np.ndarray, *, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.argsort(-np.asarray(scores), kind="stable"), np.argsort(-np.asarray(gains), kind="stable")
 
 
 def _dataset(batches: Sequence[Batch]) -> nncf.Dataset:

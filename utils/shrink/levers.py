@@ -22,18 +22,17 @@ Costs = Mapping[str, float]
 def alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: Path) -> dict[str, Path]:
     """Model folders under `work`, each the teacher with one lever of the recipe, ready for every runtime.
 
-    The levers are "vocabulary", "heads and neurons", "layers", "int8" (for OpenVINO). What is cut is not trained again:
+    The levers are "vocabulary", "heads and neurons", "layers", "int8". What is cut is not trained again:
     these models have a cost, and no quality that would mean anything.
     """
     model, tokenizer = models.load(teacher)
-    batches = recipes.importance_lists(tokenizer, setting=setting)
-    n_layers, shape = model.config.num_hidden_layers, recipe.student
+    n_layers, student = model.config.num_hidden_layers, recipe.student
+    shape = student.model_copy(update={"n_layers": n_layers})
+    narrow = recipes.cut(model, tokenizer, shape=shape, layers=recipe.layers, setting=setting)
     small = copy.deepcopy(model)
     cut_tokenizer = recipes.cut_vocabulary(small, tokenizer, setting=setting)
-    narrow = distillation.start_student(
-        model, layers=range(n_layers), n_heads=shape.n_heads, d_ff=shape.d_ff, batches=batches
-    )
-    shallow = distillation.start_student(model, layers=distillation.spread(n_layers, n_kept=shape.n_layers))
+    kept = distillation.kept_layers(n_layers, n_kept=student.n_layers, which=recipe.layers)
+    shallow = distillation.start_student(model, layers=kept)
     made = {
         "vocabulary": (small, cut_tokenizer),
         "heads and neurons": (narrow, tokenizer),

@@ -7,6 +7,7 @@ is judged, is not decided here.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -15,12 +16,14 @@ from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from utils import settings
 from utils.data.catalogue import Catalogue
 from utils.rank import training
 from utils.rank.ranker import Ranker
 from utils.settings import Profile
-from utils.shrink import calibration, distillation, int8_openvino, teaching, vocabulary
+from utils.shrink import calibration, distillation, int8_onnx, int8_openvino, teaching, vocabulary
 
+RECOVERY_RATE = 1e-4  # of the short fine-tune after the first cut
 N_LISTS = 32  # train lists on which importance is measured
 
 
@@ -48,15 +51,17 @@ class Recipe(_Strict):
     Attributes:
         pruned: the shape of the first cut, which keeps every layer and is recovered on labels.
         student: the shape of what is distilled, started from the pruned model.
+        layers: which layers a cut keeps, as in `distillation.kept_layers`.
         loss: a name in `distil_losses.LOSSES`.
         n_unlabelled_pairs, n_distil_pairs: as in `settings.Profile`.
         learning_rate: of the distillation.
-        precision: of what is shipped, by OpenVINO.
+        precision: of what is shipped, for OpenVINO and for ONNX Runtime.
     """
 
     name: str = Field(default="default", pattern="^[a-z0-9_]+$")
     pruned: Shape = Shape(n_layers=6, n_heads=6, d_ff=384)
-    student: Shape = Shape(n_layers=4, n_heads=4, d_ff=240)
+    student: Shape = Shape(n_layers=3, n_heads=4, d_ff=240)
+    layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
     n_unlabelled_pairs: int | None = None
     n_distil_pairs: int | None = None
@@ -98,13 +103,7 @@ def prune(
     """Cut vocabulary, positions, heads and neurons of the teacher, in place, and recover by a short fine-tune."""
     profile = setting.profile
     tokenizer = cut_vocabulary(teacher, tokenizer, setting=setting)
-    pruned = distillation.start_student(
-        teacher,
-        layers=distillation.spread(teacher.config.num_hidden_layers, n_kept=recipe.pruned.n_layers),
-        n_heads=recipe.pruned.n_heads,
-        d_ff=recipe.pruned.d_ff,
-        batches=importance_lists(tokenizer, setting=setting),
-    )
+    pruned = cut(teacher, tokenizer, shape=recipe.pruned, layers=recipe.layers, setting=setting)
     training.fine_tune(
         pruned,
         tokenizer=tokenizer,
@@ -114,7 +113,7 @@ def prune(
         seed=setting.seed,
         log_folder=setting.log_folder,
         top_gain=setting.catalogue.top_gain,
-        learning_rate=1e-4,
+        learning_rate=RECOVERY_RATE,
     )
     return pruned, tokenizer
 
@@ -129,10 +128,18 @@ def cut_vocabulary(
     return tokenizer
 
 
-def importance_lists(tokenizer: PreTrainedTokenizerBase, *, setting: Setting) -> list[dict]:
-    """Train lists, each a batch of its own, on which the importance of heads and neurons is measured."""
+def cut(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, shape: Shape, layers: str, setting: Setting
+) -> PreTrainedModel:
+    """A copy of the model cut to a shape: layers by `kept_layers`, heads and neurons by their importance on train."""
     lists = training.draw_lists(setting.catalogue.pairs["train"], n_lists=N_LISTS, seed=setting.seed)
-    return [training.collate([one], tokenizer=tokenizer, max_tokens=setting.profile.max_tokens) for one in lists]
+    return distillation.start_student(
+        model,
+        layers=distillation.kept_layers(model.config.num_hidden_layers, n_kept=shape.n_layers, which=layers),
+        n_heads=shape.n_heads,
+        d_ff=shape.d_ff,
+        batches=[training.collate([one], tokenizer=tokenizer, max_tokens=setting.profile.max_tokens) for one in lists],
+    )
 
 
 def teach(
@@ -149,13 +156,7 @@ def distil(
     pruned: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, taught: Dataset, recipe: Recipe, setting: Setting
 ) -> PreTrainedModel:
     """A student of the recipe's shape, started from the pruned model and taught on the teacher's scores."""
-    student = distillation.start_student(
-        pruned,
-        layers=distillation.spread(pruned.config.num_hidden_layers, n_kept=recipe.student.n_layers),
-        n_heads=recipe.student.n_heads,
-        d_ff=recipe.student.d_ff,
-        batches=importance_lists(tokenizer, setting=setting),
-    )
+    student = cut(pruned, tokenizer, shape=recipe.student, layers=recipe.layers, setting=setting)
     distillation.distil(
         student,
         tokenizer=tokenizer,
@@ -173,11 +174,13 @@ def distil(
 
 
 def quantize(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, setting: Setting) -> None:
-    """Put int8 in the place of the fp32 model that OpenVINO reads in a stage's folder, when the recipe says so."""
+    """Put int8 in the place of the two fp32 graphs in a stage's folder, when the recipe says so: ranges by min-max."""
     if recipe.precision == "fp32":
         return
-    path = folder / "openvino" / "openvino_model.xml"
+    of_onnx, of_openvino = folder / "onnx" / "model.onnx", folder / "openvino" / "openvino_model.xml"
     pairs = calibration.draw(setting.catalogue, n_pairs=setting.profile.n_calibration_pairs, seed=setting.seed)
     limits = {"tokenizer": tokenizer, "max_tokens": setting.profile.max_tokens}
     batches = calibration.batches(pairs, catalogue=setting.catalogue, **limits)
-    int8_openvino.save(int8_openvino.quantize(path, batches=batches), path)
+    int8_openvino.save(int8_openvino.quantize(of_openvino, batches=batches), of_openvino)
+    with settings.scratch(folder / "int8") as work:
+        os.replace(int8_onnx.static(of_onnx, work / "model.onnx", batches=batches), of_onnx)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from utils.measure import turns
 from utils.measure.latency import Ratio, ratio
+from utils.rank.runtimes import torch_threads
 from utils.shrink import sparsity
 
 Product = Callable[[], object]
@@ -35,7 +36,7 @@ def speed(
         left out.
     """
     found: dict[str, dict[float, Ratio]] = {}
-    with turns.torch_threads(1):
+    with torch_threads(1):
         for density in densities:
             calls = {"dense": dense_product(weight, hidden=hidden)} | ways(
                 weight, hidden=hidden, density=density, blocks=blocks

@@ -1,13 +1,12 @@
-"""Which weights become zero, and keeping them zero: 2 of every 4, or the same share of every row; magnitude and Wanda.
+"""Which weights become zero: 2 of every 4, or the same share of every row; by magnitude and by Wanda.
 
 A mask is true where a weight stays. Scores say what a weight is worth; a rule turns the scores of one layer into its
-mask. Unstructured magnitude pruning of a whole model is in `magnitude`.
+mask. Unstructured magnitude pruning of a whole model is in `magnitude`, and so is keeping zeros through a training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -126,33 +125,6 @@ def apply(model: PreTrainedModel, *, masks: Mapping[str, Tensor]) -> PreTrainedM
         if name in masks:
             linear.weight.masked_fill_(~masks[name].to(linear.weight.device), 0.0)
     return model
-
-
-@contextmanager
-def held(model: PreTrainedModel, *, masks: Mapping[str, Tensor]) -> Iterator[PreTrainedModel]:
-    """Keep the weights outside the masks at zero while the model is trained in this block.
-
-    They are set to zero, and their gradients are, at every step, so that these do not count when gradients are clipped.
-    An optimizer that begins within the block, SGD or AdamW (whose decay multiplies), then never moves them.
-
-    Raises:
-        ValueError: at the end of the block one of them is not zero.
-    """
-    apply(model, masks=masks)
-    layers = {name: linear for name, linear in linear_layers(model).items() if name in masks}
-    handles = [linear.weight.register_hook(partial(_masked, mask=masks[name])) for name, linear in layers.items()]
-    try:
-        yield model
-    finally:
-        for handle in handles:
-            handle.remove()
-    for name, linear in layers.items():
-        if bool((linear.weight.detach().cpu()[~masks[name]] != 0).any()):
-            raise ValueError(f"{name}: weights that were pruned came back; begin the optimizer within the block")
-
-
-def _masked(gradient: Tensor, *, mask: Tensor) -> Tensor:
-    return gradient.masked_fill(~mask.to(gradient.device), 0.0)
 
 
 def pack_two_of_four(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,7 +74,9 @@ class _Work:
 
     def cell(self, loss: str, shape: Shape) -> Cell:
         """Train one student and judge it."""
-        start, began = self._start(shape), time.perf_counter()
+        settings.seed_everything(self.lesson.seed)
+        start = recipes.cut(self.pruned, self.tokenizer, shape=shape, layers=Recipe().layers, setting=self.setting)
+        began = time.perf_counter()
         self._train(start, loss=loss)
         return Cell(
             **self.key,
@@ -91,14 +93,6 @@ class _Work:
             time_utc=ledger.now(),
             machine=self.lesson.machine,
             versions=ledger.versions(),
-        )
-
-    def _start(self, shape: Shape) -> PreTrainedModel:
-        settings.seed_everything(self.lesson.seed)
-        layers = distillation.spread(self.pruned.config.num_hidden_layers, n_kept=shape.n_layers)
-        batches = recipes.importance_lists(self.tokenizer, setting=self.setting)
-        return distillation.start_student(
-            self.pruned, layers=layers, n_heads=shape.n_heads, d_ff=shape.d_ff, batches=batches
         )
 
     def _train(self, student: PreTrainedModel, *, loss: str) -> None:
@@ -122,7 +116,7 @@ class _Work:
 
     def _match(self, student: PreTrainedModel, kind: str) -> Match:
         n_layers = student.config.num_hidden_layers
-        layers = distillation.spread(self.teacher.config.num_hidden_layers, n_kept=n_layers)
+        layers = distillation.kept_layers(self.teacher.config.num_hidden_layers, n_kept=n_layers, which="spread")
         return Match(self.teacher, layers=tuple(layers), kind=kind)
 
     def _judge(self, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> float:
