@@ -21,8 +21,9 @@ from utils import settings
 from utils.course import stages
 from utils.measure import ledger
 
-COMMAND = (
-    "import sys; from pathlib import Path; from utils import settings; settings.NOTEBOOKS = Path(sys.argv[1]); "
+COMMAND = (  # a shell starts its background jobs, such as these tests, deaf to Ctrl-C
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from pathlib import Path; from utils import settings; settings.NOTEBOOKS = Path(sys.argv[1]); "
     "from utils.course import cli; cli.main(sys.argv[2:])"
 )
 MAKE_STAGE = """

@@ -15,7 +15,7 @@ from utils.measure import memory
 def run_main(task, *, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(task)))
     memory.main()
-    return int(capsys.readouterr().out)
+    return [int(word) for word in capsys.readouterr().out.split()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands a parent's peak to its children")
@@ -29,23 +29,17 @@ def test_peak_of_a_child_is_its_own_and_leaves_out_its_parents_memory():
     assert before < 100e6 and 90e6 < after - before < 150e6
 
 
-def test_peak_is_the_difference_of_two_processes_that_import_the_same(monkeypatch):
+def test_growth_is_the_difference_of_the_two_peaks_that_the_child_prints(monkeypatch):
     tasks = []
-    monkeypatch.setattr(memory, "_run", lambda task: tasks.append(task) or (700 if "folder" in task else 300))
+    monkeypatch.setattr(memory, "_run", lambda task: tasks.append(task) or [300, 700])
     options = {"runtime": "onnxruntime", "threads": 1, "max_tokens": 8, "batch_size": 4}
     assert memory.peak_rss_bytes(Path("model"), pairs=[("q", "p")], **options) == 400
-    assert tasks == [{"folder": "model", "pairs": [("q", "p")], **options}, {"runtime": "onnxruntime"}]
+    assert tasks == [{"folder": "model", "pairs": [("q", "p")], **options}]
 
 
-def test_baseline_imports_the_library_of_the_runtime(monkeypatch, capsys):
-    imported = []
-    monkeypatch.setattr(memory.importlib, "import_module", imported.append)
-    for runtime in ("pytorch", "onnxruntime"):
-        assert run_main({"runtime": runtime}, monkeypatch=monkeypatch, capsys=capsys) > 5e6
-    assert imported == ["torch", "onnxruntime"]
-
-
-def test_pairs_and_options_reach_the_ranker(monkeypatch, capsys):
+@pytest.fixture
+def seen(monkeypatch):
+    """What the child did, in its order; each step that it does raises its peak by 10 bytes."""
     seen = []
 
     class FakeRanker:
@@ -56,9 +50,19 @@ def test_pairs_and_options_reach_the_ranker(monkeypatch, capsys):
             seen.append(pairs)
 
     monkeypatch.setattr(memory, "open_ranker", FakeRanker)
-    options = {"runtime": "pytorch", "threads": 1, "max_tokens": 8, "batch_size": 4}
-    run_main({"folder": "model", "pairs": [["q", "p"]], **options}, monkeypatch=monkeypatch, capsys=capsys)
-    assert seen == [(Path("model"), options), [("q", "p")]]
+    monkeypatch.setattr(memory.importlib, "import_module", seen.append)
+    monkeypatch.setattr(memory, "_peak", lambda: 10 * len(seen))
+    return seen
+
+
+@pytest.mark.parametrize(("runtime", "library"), [("pytorch", "torch"), ("onnxruntime", "onnxruntime")])
+def test_child_imports_the_library_then_opens_and_scores_and_tells_both_peaks(
+    runtime, library, seen, monkeypatch, capsys
+):
+    options = {"runtime": runtime, "threads": 1, "max_tokens": 8, "batch_size": 4}
+    task = {"folder": "model", "pairs": [["q", "p"]], **options}
+    assert run_main(task, monkeypatch=monkeypatch, capsys=capsys) == [10, 30]
+    assert seen == [library, (Path("model"), options), [("q", "p")]]
 
 
 def test_failure_of_the_child_is_told_by_its_last_line(monkeypatch):

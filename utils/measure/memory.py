@@ -20,9 +20,9 @@ LIBRARIES = {"pytorch": "torch"}  # where the library that a runtime imports has
 def peak_rss_bytes(
     folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int, batch_size: int = 32
 ) -> int:
-    """Peak resident bytes of a fresh process that opens the folder and scores, less those of one that only imports.
+    """By how much a fresh process grows, at its peak, when it opens the folder and scores.
 
-    Both import the runtime's library, or its own size would be charged to the model.
+    It imports the runtime's library before, or the library's size would be charged to the model.
 
     Raises:
         RuntimeError: the process failed; the message is the last line it wrote.
@@ -35,16 +35,18 @@ def peak_rss_bytes(
         "batch_size": batch_size,
         "pairs": list(pairs),
     }
-    return _run(task) - _run({"runtime": runtime})
+    imported, scored = _run(task)
+    return scored - imported
 
 
-def _run(task: dict) -> int:
+def _run(task: dict) -> list[int]:
+    """The two peaks that the process prints: after its imports, and at its end."""
     command = [sys.executable, "-m", "utils.measure.memory"]
     done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise RuntimeError(f"measuring memory failed: {last}")
-    return int(done.stdout.strip().splitlines()[-1])
+    return [int(word) for word in done.stdout.strip().splitlines()[-1].split()]
 
 
 def _peak() -> int:
@@ -63,13 +65,12 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Do the task on standard input and print the peak; a task without a folder only imports."""
+    """Do the task on standard input; print the peak after the imports and that at the end."""
     task = json.load(sys.stdin)
     importlib.import_module(LIBRARIES.get(task["runtime"], task["runtime"]))
-    if "folder" in task:
-        pairs = [tuple(pair) for pair in task.pop("pairs")]
-        open_ranker(Path(task.pop("folder")), **task).score(pairs)
-    print(_peak())
+    imported, pairs = _peak(), [tuple(pair) for pair in task.pop("pairs")]
+    open_ranker(Path(task.pop("folder")), **task).score(pairs)
+    print(imported, _peak())
 
 
 if __name__ == "__main__":
