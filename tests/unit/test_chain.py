@@ -21,10 +21,27 @@ def test_what_no_recipe_can_say_is_refused(wrong):
         Recipe(**wrong)
 
 
-def test_a_recipe_survives_being_written_down_and_an_unknown_one_is_refused_with_the_known_ones():
+def test_a_recipe_is_read_from_its_file_and_an_unknown_one_is_refused_with_the_known_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "RECIPES", tmp_path)
     written = Recipe(name="deep", student=Shape(n_layers=5, n_heads=6, d_ff=320))
-    assert Recipe.model_validate_json(written.model_dump_json()) == written
-    with pytest.raises(ValueError, match="'deep' is not one of default"):
+    (tmp_path / "deep.json").write_text(written.model_dump_json())
+    assert recipes.named("deep") == written and recipes.named("default") == Recipe()
+    with pytest.raises(ValueError, match="'wide' is not one of default, deep"):
+        recipes.named("wide")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"name": "deep", "student": {"n_layers": 0, "n_heads": 1, "d_ff": 1}}', r"deep\.json: student\.n_layers: "),
+        ("{", r"deep\.json: file: Invalid JSON"),
+        ('{"name": "wide"}', r"deep\.json: its name is 'wide'; call it 'deep'"),
+    ],
+)
+def test_a_file_that_holds_no_recipe_of_its_name_is_refused_by_name(text, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "RECIPES", tmp_path)
+    (tmp_path / "deep.json").write_text(text)
+    with pytest.raises(ValueError, match=said):
         recipes.named("deep")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets import Dataset
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
@@ -23,6 +23,7 @@ from utils.rank.ranker import Ranker
 from utils.settings import Profile
 from utils.shrink import calibration, distillation, int8_onnx, int8_openvino, teaching, vocabulary
 
+RECIPES = settings.DATA / "recipes"
 RECOVERY_RATE = 1e-4  # of the short fine-tune after the first cut
 N_LISTS = 32  # train lists on which importance is measured
 
@@ -77,9 +78,6 @@ class Recipe(_Strict):
         return self
 
 
-RECIPES = {recipe.name: recipe for recipe in (Recipe(),)}
-
-
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """What every step of a recipe works with."""
@@ -91,10 +89,24 @@ class Setting:
 
 
 def named(name: str) -> Recipe:
-    """The recipe called `name`; ValueError naming the known ones otherwise."""
-    if name not in RECIPES:
-        raise ValueError(f"recipe '{name}' is not one of {', '.join(RECIPES)}")
-    return RECIPES[name]
+    """The recipe called `name`: the default, or that of the file `data/recipes/<name>.json`.
+
+    Raises:
+        ValueError: there is no such recipe (names the known ones), or its file holds none (names the fault).
+    """
+    files = {path.stem: path for path in sorted(RECIPES.glob("*.json"))}
+    if name == Recipe().name:
+        return Recipe()
+    if name not in files:
+        raise ValueError(f"recipe '{name}' is not one of {', '.join((Recipe().name, *files))}")
+    try:
+        recipe = Recipe.model_validate_json(files[name].read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{files[name]}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from None
+    if recipe.name != name:
+        raise ValueError(f"{files[name]}: its name is '{recipe.name}'; call it '{name}', as the file")
+    return recipe
 
 
 def prune(
