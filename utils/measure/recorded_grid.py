@@ -13,14 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from utils import settings
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
+LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's
 
 
 class Cell(BaseModel):
     """One student of the grid, judged on valid.
 
     Attributes:
-        loss: a name in `distil_losses.LOSSES`, or LABELS; "hidden" or "relation" for the default recipe's loss with
-            that match of the teacher's inside beside it.
+        loss: a name in `distil_losses.LOSSES`, or LABELS, either of them with or without LONG; "hidden" or "relation"
+            for the default recipe's loss with that match of the teacher's inside beside it.
         n_layers, n_heads, d_ff: the student's shape.
         n_pairs: pairs it saw in training.
         macs_per_pair, teacher_macs_per_pair: both counted in PyTorch.
@@ -51,7 +52,7 @@ class Cell(BaseModel):
     @property
     def shape(self) -> str:
         """Layers, heads and neurons, in words."""
-        return f"{self.n_layers} layers, {self.n_heads} heads, {self.d_ff} neurons"
+        return f"{self.n_layers} layer{'s' * (self.n_layers > 1)}, {self.n_heads} heads, {self.d_ff} neurons"
 
 
 def folder() -> Path:

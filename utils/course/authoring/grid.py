@@ -1,6 +1,7 @@
 """The grid of distillation: losses at one shape; shapes with the loss of the default recipe and with labels alone.
 
-Every student starts from the same pruned stage and sees the same number of pairs. A cell that is recorded and whose
+Every student starts from the same pruned stage and sees the same number of pairs; two more see as many as the recipe's
+student, to show what a long run does for the teacher's scores and for labels. A cell that is recorded and whose
 code has not changed since is not made again.
 """
 
@@ -18,7 +19,7 @@ from utils import settings
 from utils.course import chain, fingerprint
 from utils.course.lesson import Lesson
 from utils.measure import cost, ledger, recorded_grid
-from utils.measure.recorded_grid import LABELS, Cell
+from utils.measure.recorded_grid import LABELS, LONG, Cell
 from utils.rank import models, training
 from utils.rank.ranker import mean_tokens
 from utils.shrink import distillation, matching
@@ -31,13 +32,19 @@ MATCHES = matching.KINDS
 BASE = Recipe().student
 WIDTHS = ((6, 384), (BASE.n_heads, BASE.d_ff))
 DEPTHS = (6, 4, 3, 2, 1)
+SHORTER = 4  # times fewer pairs than the recipe's student sees
 
 
 def cells() -> list[tuple[str, Shape]]:
-    """(loss, shape) of every cell: each loss at one shape; every shape on labels and with the default recipe's loss."""
+    """(loss, shape) of every cell: each loss at one shape; every shape on labels and with the default recipe's loss.
+
+    These two are also taught long, at the one shape.
+    """
     shapes = [Shape(n_layers=n, n_heads=heads, d_ff=d_ff) for heads, d_ff in WIDTHS for n in DEPTHS]
     by_loss = [(loss, BASE) for loss in (*LOSSES, *MATCHES)]
-    return list(dict.fromkeys([*by_loss, *((loss, shape) for shape in shapes for loss in (LABELS, Recipe().loss))]))
+    pair = (LABELS, Recipe().loss)
+    by_shape, long = [(loss, shape) for shape in shapes for loss in pair], [(loss + LONG, BASE) for loss in pair]
+    return list(dict.fromkeys([*by_loss, *by_shape, *long]))
 
 
 def study(lesson: Lesson, *, recipe: Recipe, echo: Callable[[str], object] = print) -> list[Path]:
@@ -67,7 +74,7 @@ class _Work:
         self.teacher_ndcg10 = self._judge(self.teacher, tokenizer=whole_tokenizer)
         recipes.cut_vocabulary(self.teacher, whole_tokenizer, setting=self.setting)  # for the cells that look inside
         self.taught = chain.taught(lesson, recipe)
-        self.n_pairs = (recipe.n_distil_pairs or profile.n_distil_pairs) // 4
+        self.n_pairs = recipe.n_distil_pairs or profile.n_distil_pairs
         self.key = {"dataset": lesson.catalogue.name, "profile": profile.name, "seed": lesson.seed}
         parts = recipe.model_dump_json(), fingerprint.code_of(__name__), lesson.catalogue.hash
         self.code = hashlib.sha256("".join(parts).encode()).hexdigest()
@@ -76,13 +83,13 @@ class _Work:
         """Train one student and judge it."""
         settings.seed_everything(self.lesson.seed)
         start = recipes.cut(self.pruned, self.tokenizer, shape=shape, layers=Recipe().layers, setting=self.setting)
-        began = time.perf_counter()
-        self._train(start, loss=loss)
+        began, n_pairs = time.perf_counter(), self.n_pairs if loss.endswith(LONG) else self.n_pairs // SHORTER
+        self._train(start, loss=loss.removesuffix(LONG), n_pairs=n_pairs)
         return Cell(
             **self.key,
             **shape.model_dump(),
             loss=loss,
-            n_pairs=self.n_pairs,
+            n_pairs=n_pairs,
             macs_per_pair=cost.macs_per_pair(start, n_tokens=self.n_tokens),
             teacher_macs_per_pair=self.teacher_macs,
             ndcg10=self._judge(start, tokenizer=self.tokenizer),
@@ -95,7 +102,7 @@ class _Work:
             versions=ledger.versions(),
         )
 
-    def _train(self, student: PreTrainedModel, *, loss: str) -> None:
+    def _train(self, student: PreTrainedModel, *, loss: str, n_pairs: int) -> None:
         catalogue, profile = self.lesson.catalogue, self.lesson.profile
         common = {
             "tokenizer": self.tokenizer,
@@ -106,13 +113,13 @@ class _Work:
             "learning_rate": distillation.LEARNING_RATE,
         }
         if loss == LABELS:
-            sizes = {"n_train_pairs": self.n_pairs, "batch_size": 2 * profile.batch_size, "n_evaluations": 1}
+            sizes = {"n_train_pairs": n_pairs, "batch_size": 2 * profile.batch_size, "n_evaluations": 1}
             once = dataclasses.replace(profile, **sizes)
             training.fine_tune(student, train=catalogue.pairs["train"], profile=once, **common)
             return
         once = dataclasses.replace(profile, n_evaluations=1)
         how = {"loss": Recipe().loss, "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
-        distillation.distil(student, taught=self.taught, profile=once, n_pairs=self.n_pairs, **how, **common)
+        distillation.distil(student, taught=self.taught, profile=once, n_pairs=n_pairs, **how, **common)
 
     def _match(self, student: PreTrainedModel, kind: str) -> Match:
         n_layers = student.config.num_hidden_layers

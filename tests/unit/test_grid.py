@@ -1,0 +1,130 @@
+"""The grid of distillation: which students it has, that a cell is made once, and what its table and picture say."""
+
+from types import SimpleNamespace
+
+import pytest
+from matplotlib import pyplot as plt
+
+from utils import settings
+from utils.course import show_recorded
+from utils.course.authoring import grid
+from utils.measure import recorded_grid
+from utils.measure.recorded_grid import LABELS, LONG, Cell
+from utils.shrink.distil_losses import LOSSES
+from utils.shrink.recipe import Recipe, Shape
+
+KEY = {"dataset": "synthetic", "profile": "laptop", "seed": 0}
+TAUGHT = Recipe().loss
+
+
+def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100):
+    return Cell(
+        **KEY,
+        loss=loss,
+        n_layers=n_layers,
+        n_heads=4,
+        d_ff=d_ff,
+        n_pairs=n_pairs,
+        macs_per_pair=n_layers * d_ff,
+        teacher_macs_per_pair=6 * 480,
+        ndcg10=ndcg10,
+        teacher_ndcg10=0.9,
+        seconds=1,
+        code=code,
+        command="c",
+        time_utc="t",
+        machine={},
+        versions={},
+    )
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "RESULTS", tmp_path)
+    return tmp_path / "grid"
+
+
+def test_every_loss_is_tried_at_one_shape_and_every_shape_with_and_without_the_teacher():
+    cells = grid.cells()
+    base = Recipe().student
+    assert len(set(cells)) == len(cells)
+    assert {loss for loss, shape in cells if shape == base} >= {*LOSSES, "hidden", "relation", LABELS, LABELS + LONG}
+    assert {shape.n_layers for loss, shape in cells if loss == LABELS} == {6, 4, 3, 2, 1}
+    by_shape = [{shape for loss, shape in cells if loss == which} for which in (LABELS, TAUGHT)]
+    assert by_shape[0] == by_shape[1] and len(by_shape[0]) == 10
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The (loss, shape) of the students that were trained, and the code they were trained by."""
+    made = SimpleNamespace(cells=[], code="code-one")
+
+    class Work:
+        def __init__(self, lesson, recipe):
+            self.key, self.code = KEY, made.code
+
+        def cell(self, loss, shape):
+            made.cells.append((loss, shape))
+            return cell(loss, code=self.code).model_copy(update=shape.model_dump())
+
+    monkeypatch.setattr(grid, "_Work", Work)
+    return made
+
+
+def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(made):
+    places = grid.study(None, recipe=Recipe(), echo=lambda line: None)
+    assert made.cells == grid.cells() and all(path.is_file() for path in places)
+    made.cells.clear()
+    places[2].unlink()
+    grid.study(None, recipe=Recipe(), echo=lambda line: None)
+    assert made.cells == [grid.cells()[2]]
+    made.code = "code-two"
+    made.cells.clear()
+    grid.study(None, recipe=Recipe(), echo=lambda line: None)
+    assert made.cells == grid.cells()
+
+
+def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monkeypatch):
+    work, trained = object.__new__(grid._Work), []
+    work.__dict__ |= {"lesson": SimpleNamespace(seed=0, machine={}), "setting": None, "key": KEY, "n_pairs": 80}
+    work.__dict__ |= {"pruned": None, "tokenizer": None, "n_tokens": 1, "teacher_macs": 2, "code": "c"}
+    work.__dict__ |= {"teacher_ndcg10": 0.9, "_judge": lambda *args, **kwargs: 0.5}
+    monkeypatch.setattr(grid.recipes, "cut", lambda *args, **kwargs: None)
+    monkeypatch.setattr(grid.cost, "macs_per_pair", lambda *args, **kwargs: 1)
+    work._train = lambda start, **how: trained.append(how)
+    shape = Shape(n_layers=1, n_heads=1, d_ff=1)
+    assert [work.cell(loss, shape).n_pairs for loss in (LABELS, LABELS + LONG)] == [20, 80]
+    assert trained == [{"loss": LABELS, "n_pairs": 20}, {"loss": LABELS, "n_pairs": 80}]
+
+
+def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
+    for one in (cell(), cell(LABELS, ndcg10=0.7), cell(d_ff=480, ndcg10=0.85)):
+        recorded_grid.write(one)
+    shown = show_recorded.grid("synthetic")
+    assert shown.to_dict("index") == {
+        "3 layers, 4 heads, 480 neurons": {"MACs": "50%", TAUGHT: "0.850", LABELS: "–"},
+        "3 layers, 4 heads, 240 neurons": {"MACs": "25%", TAUGHT: "0.800", LABELS: "0.700"},
+    }
+
+
+def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_names_the_widest_gap():
+    for n_layers, taught, labels in ((3, 0.80, 0.70), (1, 0.60, 0.35)):
+        recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))
+        recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=labels))
+    recorded_grid.write(cell("margin_mse"))
+    cells = recorded_grid.read(dataset="synthetic")
+    assert recorded_grid.families(cells) == {
+        LABELS: [(720, 0.70), (240, 0.35)],
+        TAUGHT: [(720, 0.80), (240, 0.60)],
+    }
+    figure = show_recorded.grid_picture("synthetic")
+    assert "up to 0.25 NDCG@10 more than labels (1 layer, 4 heads, 240 neurons" in figure.axes[0].get_title(loc="left")
+    plt.close(figure)
+
+
+def test_a_damaged_cell_is_named_and_nothing_recorded_is_said_with_the_command(results):
+    assert "course results --grid --dataset synthetic" in show_recorded.grid("synthetic").data
+    assert show_recorded.grid_picture("synthetic") is None
+    recorded_grid.write(cell()).write_text("{")
+    with pytest.raises(ValueError, match=r"grid/synthetic-laptop-0-list_net-3-4-240\.json: file: .*; delete it"):
+        recorded_grid.read(dataset="synthetic")
