@@ -150,18 +150,21 @@ def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     PyTorch of the same run and the same number of threads; of the seeds' ratios the median is shown.
     """
     runs = [run for run in read(dataset=dataset, profile=profile) if "teacher" in run.judged]
-    names = {name: None for run in runs for name in run.judged if name != "teacher"}
-    lines = [_kept_line(name, runs=[run for run in runs if name in run.judged]) for name in names]
+    rows = {_name(row): row.label for run in runs for row in run.ledger_rows() if _name(row) in run.judged}
+    lines = [
+        _kept_line(name, label=label, runs=[run for run in runs if name in run.judged]) for name, label in rows.items()
+    ]
     return pd.DataFrame(lines).set_index("row") if lines else pd.DataFrame()
 
 
-def _kept_line(name: str, *, runs: Sequence[Run]) -> dict[str, str]:
+def _kept_line(name: str, *, label: str, runs: Sequence[Run]) -> dict[str, str]:
     both = [tuple(_quality(run.judged[which]) for which in (name, "teacher")) for run in runs]
     share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
     ratios = [_ratios(name, rows=run.ledger_rows()) for run in runs]
     speed, size, work = (statistics.median(values) for values in zip(*ratios, strict=True))
     return {
-        "row": f"{name} (seeds {', '.join(str(run.seed) for run in runs)})",
+        "row": label,
+        "seeds": ", ".join(str(run.seed) for run in runs),
         "NDCG@10 kept": f"{share.mean:.1%} [{share.low:.1%}, {share.high:.1%}]",
         "pairs/s": f"{speed:.1f} ×",
         "bytes to ship": f"{size:.1%}",
@@ -169,9 +172,14 @@ def _kept_line(name: str, *, runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
+def _name(row: Row) -> str:
+    """What a row's judged queries are kept under."""
+    return f"{row.stage}-{row.runtime}-{row.precision}"
+
+
 def _ratios(name: str, *, rows: Sequence[Row]) -> tuple[float, float, float]:
     """Pairs a second, bytes and MACs of a row over those of the teacher in PyTorch."""
-    row = next(row for row in rows if f"{row.stage}-{row.runtime}-{row.precision}" == name)
+    row = next(row for row in rows if _name(row) == name)
     same = (row.threads, "teacher", "pytorch")
     teacher = next(each for each in rows if (each.threads, each.stage, each.runtime) == same)
     fields = ("pairs_per_s", "disk_bytes", "macs_per_pair")
