@@ -159,6 +159,18 @@ def test_another_recipe_is_another_run(course):
     assert one != two
 
 
+def test_a_module_that_only_shows_leaves_a_run_fresh_and_one_that_decides_does_not(course, monkeypatch):
+    for name in ("00_zero", "01_one"):
+        course.write(name, notebook("from utils.measure import plots"))
+    digests, changed = results.settings.sha256, []
+    monkeypatch.setattr(settings, "sha256", lambda path: digests(path) + str(path.name in changed))
+    before = results.code_hash(**RUN, recipes=[])
+    changed.append("plots.py")
+    assert results.code_hash(**RUN, recipes=[]) == before
+    changed.append("distillation.py")
+    assert results.code_hash(**RUN, recipes=[]) != before
+
+
 def test_recorded_results_make_only_the_notebooks_fresh_that_show_them(folder):
     reads, other = notebook("from utils.measure import recorded"), notebook("from utils.measure import cost")
     record(0)

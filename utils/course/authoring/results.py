@@ -24,6 +24,7 @@ from utils.shrink.recipe import Recipe
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NAMES = {"synthetic": "The embedded shop"}
+ONLY_SHOW = ("plots", "recorded", "show", "report")  # begin the names of modules that decide no figure
 NOTEBOOKS = ("00", "01")  # what a run needs before a recipe can begin: baselines and teacher
 
 
@@ -91,16 +92,19 @@ def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], objec
 
 
 def code_hash(*, profile: str, dataset: str, seed: int, recipes: Sequence[Recipe]) -> str:
-    """One hash of all that decides the outcome of a run; recorded results, which notebooks only show, do not."""
-    parameters = {"PROFILE": profile, "DATASET": settings.dataset_name(dataset), "SEED": seed}
-    data = fingerprint.data_hashes(dataset)
-    paths = [path for number in NOTEBOOKS for path in runner.notebooks(number)]
-    parts = [
-        fingerprint.fingerprint(nbformat.read(path, as_version=4), parameters=parameters, upstream=data)
-        for path in paths
-    ]
-    parts += [fingerprint.code_of("utils.course.chain"), *(recipe.model_dump_json() for recipe in recipes)]
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    """One hash of all that decides the outcome of a run; recorded results, and modules that only show, do not."""
+    masters = [nbformat.read(path, as_version=4) for number in NOTEBOOKS for path in runner.notebooks(number)]
+    files = fingerprint.reached("import utils.course.chain").union(*map(fingerprint.modules, masters))
+    lock = settings.ROOT / "requirements.txt"
+    parts = {
+        "parameters": {"PROFILE": profile, "DATASET": settings.dataset_name(dataset), "SEED": seed},
+        "cells": [fingerprint.cells_hash(nb) for nb in masters],
+        "modules": [settings.sha256(path) for path in sorted(files) if not path.name.startswith(ONLY_SHOW)],
+        "requirements": settings.sha256(lock) if lock.exists() else "",
+        "data": fingerprint.data_hashes(dataset),
+        "recipes": [recipe.model_dump() for recipe in recipes],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def with_results(page: str) -> str:
