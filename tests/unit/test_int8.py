@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import openvino
 import pytest
 from datasets import Dataset
@@ -204,6 +205,23 @@ def test_a_folder_with_an_int8_graph_opens_as_any_other(ranking_folder, world, t
     assert drift(found, world) > 0
     probabilities = CrossEncoder(str(folder), backend="onnx", device="cpu").predict(world["pairs"])
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-found)), atol=1e-3)
+
+
+def test_the_fusions_that_are_left_out_are_fusions_that_the_runtime_knows(ranking_folder, world, tmp_path, monkeypatch):
+    """ONNX Runtime takes any name for an optimizer, and says nothing of one that it does not have."""
+    path = int8_onnx.static(graph(ranking_folder), tmp_path / "int8.onnx", batches=world["batches"])
+
+    def operators(disabled):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / f"without-{len(disabled)}.onnx")
+        options.log_severity_level = 3
+        monkeypatch.setattr(onnxruntime, "SessionOptions", lambda: options)
+        runtimes.onnx_forward(path, threads=1, disabled=disabled)
+        monkeypatch.undo()
+        return {node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node}
+
+    assert "SkipLayerNormalization" in operators(())
+    assert "SkipLayerNormalization" not in operators(runtimes.SLOW_FUSIONS)
 
 
 def test_a_file_that_is_no_graph_is_refused_by_its_ending(world, tmp_path):
