@@ -59,6 +59,15 @@ def test_where_nothing_is_recorded_the_command_is_said_and_a_notebook_shows_it(f
     assert "course results --dataset shoes" in show_recorded.quality("shoes").data
 
 
+def test_a_notebook_shows_the_rows_of_notebooks_and_not_those_that_recipes_end_in(folder):
+    changes = {"dataset": "synthetic", "profile": "laptop", "seed": 0}
+    rows = [row(label="teacher", stage="teacher", notebook="01_build_the_ranker", **changes)]
+    rows.append(row(label="pruned", stage="pruned", notebook=recorded.STUDY, **changes))
+    recorded.write(rows, command="c", code="c")
+    assert list(recorded.table(dataset="synthetic").index) == ["teacher", "pruned"]
+    assert list(show_recorded.quality("synthetic").index) == ["teacher"]
+
+
 @pytest.fixture
 def runs(course, folder, monkeypatch):
     """A course whose notebooks do nothing, and recipes that only write one row; holds what was run."""

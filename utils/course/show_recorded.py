@@ -15,9 +15,9 @@ QUALITY = ("NDCG@10", "to the teacher", "end to end")
 
 
 def quality(dataset: str) -> pd.DataFrame | Markdown:
-    """Quality of what was judged, over the seeds that are recorded for a data set."""
+    """Quality of what notebooks 00 and 01 judged, over the seeds that are recorded for a data set."""
     try:
-        frame = recorded.table(dataset=dataset)
+        frame = recorded.table(dataset=dataset, recipes=False)
     except ValueError as error:
         return Markdown(str(error))
     frame = frame[frame["NDCG@10"] != "–"]

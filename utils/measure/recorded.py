@@ -19,6 +19,7 @@ from utils.measure.ledger import Delta, Latency, Row
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 
+STUDY = "results"  # stands as the notebook of rows that recipes end in
 N_RESAMPLES = 2_000  # of the pooled interval
 SHARED = ("dataset", "profile", "seed", "git_revision", "machine", "versions")  # the same for every row of a run
 
@@ -126,8 +127,11 @@ def _mean_row(rows: Sequence[Row]) -> Row:
     return rows[0].model_copy(update=found)
 
 
-def table(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
+def table(*, dataset: str, profile: str = "laptop", recipes: bool = True) -> pd.DataFrame:
     """The recorded runs of a data set as the ledger shows rows, with the span of NDCG@10 over the seeds.
+
+    Args:
+        recipes: whether the rows that recipes end in are among them, or those of the notebooks alone.
 
     Raises:
         ValueError: nothing is recorded for it; the message holds the command that does.
@@ -136,7 +140,7 @@ def table(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     if not runs:
         command = f"course results --dataset {dataset} --profile {profile}"
         raise ValueError(f"nothing is recorded for '{dataset}' with the profile {profile}; record it with: {command}")
-    rows = mean_rows(runs)
+    rows = [row for row in mean_rows(runs) if recipes or row.notebook != STUDY]
     frame = ledger.table(rows)
     spans = [_span(row, runs=runs) for row in rows]
     frame.insert(1, f"seeds {', '.join(str(run.seed) for run in runs)}", spans)

@@ -88,7 +88,7 @@ def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], objec
     out = str(settings.ARTIFACTS / "results" / f"{settings.dataset_name(dataset)}-{profile}-{seed}")
     for number in NOTEBOOKS:
         runner.run(**chosen, only=number, out=out, echo=echo)
-    return lesson.begin("results", **chosen, out=out, needs=("teacher",))
+    return lesson.begin(recorded.STUDY, **chosen, out=out, needs=("teacher",))
 
 
 def code_hash(*, profile: str, dataset: str, seed: int, recipes: Sequence[Recipe]) -> str:
