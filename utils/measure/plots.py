@@ -87,6 +87,7 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     times = [row.latency_ms.p50 for row in drawn]
     axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
     axes.set_xlim(min(times) / 2, 2 * max(times))
+    axes.set_ylim(_at_least_a_tenth([row.ndcg10 for row in drawn]))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.xaxis.set_minor_formatter("{x:,.0f}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,13 +39,17 @@ def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], wh
 
 
 def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: str) -> Figure:
-    """Each way as (drift of its scores, change of NDCG@10), with its number; the names stand beside the picture."""
+    """Each way as (drift of its scores, change of NDCG@10), with its number; the names stand beside the picture.
+
+    Ways at one place share a label that has the numbers of all of them.
+    """
     figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
     for number, (name, (drift, change)) in enumerate(points.items(), start=1):
         style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": f"{number} {name}"}
         axes.scatter([drift], [change], s=50, **style)
-        place = (5, 4) if number % 2 else (-11, -11)
-        axes.annotate(str(number), (drift, change), xytext=place, textcoords="offset points", fontsize=8)
+    for side, (place, numbers) in enumerate(_shared(points.values()).items()):
+        beside = {"xytext": (5, 4) if side % 2 else (-11, -11), "textcoords": "offset points"}
+        axes.annotate(", ".join(map(str, numbers)), place, fontsize=8, **beside)
     axes.axhline(0, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="drift of the scores (share of their spread)", ylabel="change of NDCG@10 on valid")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -54,3 +58,12 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     _finish(figure, title="")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
+
+
+def _shared(points: Iterable[tuple[float, float]]) -> dict[tuple[float, float], list[int]]:
+    """The numbers, from 1, of the points at each place; what a reader could not tell apart is one place."""
+    places: dict[tuple[str, float], tuple[tuple[float, float], list[int]]] = {}
+    for number, (drift, change) in enumerate(points, start=1):
+        _, numbers = places.setdefault((f"{drift:.2g}", round(change, 4)), ((drift, change), []))
+        numbers.append(number)
+    return dict(places.values())

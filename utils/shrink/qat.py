@@ -66,6 +66,7 @@ def train(
     seed: int,
     log_folder: Path,
     top_gain: int,
+    loss: str = "list_net",
     learning_rate: float = LEARNING_RATE,
 ) -> list[dict]:
     """Train a model with active fake quantization, in place, on the teacher's scores of `n_recovery_pairs` pairs.
@@ -74,12 +75,13 @@ def train(
 
     Args:
         taught: as `teaching.teach` gives it.
+        loss: a name in `distil_losses.LOSSES`; one that leaves the level of the scores alone keeps the drift small.
 
     Returns:
         The trainer's log.
 
     Raises:
-        ValueError: no layer is active.
+        ValueError: no layer is active, or the loss is unknown.
     """
     from utils.shrink import distillation
 
@@ -94,6 +96,7 @@ def train(
         seed=seed,
         log_folder=log_folder,
         top_gain=top_gain,
+        loss=loss,
         learning_rate=learning_rate,
     )
 
