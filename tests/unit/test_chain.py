@@ -15,7 +15,17 @@ def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
         Recipe(pruned=Shape(n_layers=6, n_heads=4, d_ff=256), student=Shape(n_layers=2, n_heads=4, d_ff=512))
 
 
-@pytest.mark.parametrize("wrong", [{"precision": "int3"}, {"name": "my recipe"}, {"depth": 3}, {"learning_rate": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"precision": "int3"},
+        {"name": "my recipe"},
+        {"depth": 3},
+        {"learning_rate": 0},
+        {"loss": "mse"},
+        {"n_distil_pairs": 0},
+    ],
+)
 def test_what_no_recipe_can_say_is_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         Recipe(**wrong)
@@ -56,7 +66,8 @@ def lesson(tmp_path, monkeypatch):
             (partial / "config.json").write_text(f"{name} {recipe.student.n_layers}")
 
     monkeypatch.setattr(chain, "MAKERS", dict.fromkeys(chain.STAGES, make))
-    started = SimpleNamespace(stage=lambda name: tmp_path / name, seed=0, made=made)
+    data = SimpleNamespace(hash="h")
+    started = SimpleNamespace(stage=lambda name: tmp_path / name, seed=0, made=made, catalogue=data)
     make(started, Recipe(), name="teacher", made_of="")
     made.clear()
     return started
@@ -79,6 +90,19 @@ def test_a_damaged_stage_and_a_changed_one_are_made_again_with_all_that_follow(l
     assert apply(lesson) == ["quantized"]
     other = Recipe(student=Shape(n_layers=2, n_heads=4, d_ff=256))
     assert apply(lesson, other) == ["pruned", "student", "quantized"]
+
+
+def test_changed_data_makes_every_stage_again(lesson):
+    apply(lesson)
+    lesson.catalogue.hash = "other"
+    assert apply(lesson) == ["pruned", "student", "quantized"]
+
+
+def test_several_recipes_are_timed_in_one_go(lesson, monkeypatch):
+    monkeypatch.setattr(chain.final, "measure", lambda lesson, ways: list(ways))
+    rows = chain.apply(lesson, Recipe(), Recipe(name="deep"), echo=lambda line: None)
+    assert rows == [*chain.ways(Recipe()), *chain.ways(Recipe(name="deep"))] and len(rows) == 8
+    assert lesson.made == [*chain.STAGES, *(f"{stage}_deep" for stage in chain.STAGES)]
 
 
 def test_another_recipe_has_stages_of_its_own_name(lesson):

@@ -17,9 +17,9 @@ KEY = {"dataset": "synthetic", "profile": "laptop", "seed": 0}
 TAUGHT = Recipe().loss
 
 
-def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100):
+def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100, seed=0):
     return Cell(
-        **KEY,
+        **KEY | {"seed": seed},
         loss=loss,
         n_layers=n_layers,
         n_heads=4,
@@ -120,6 +120,26 @@ def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_names_the_w
     figure = show_recorded.grid_picture("synthetic")
     assert "up to 0.25 NDCG@10 more than labels (1 layer, 4 heads, 240 neurons" in figure.axes[0].get_title(loc="left")
     plt.close(figure)
+
+
+def test_several_seeds_are_shown_by_their_mean_and_named():
+    for seed, taught, labels in ((0, 0.80, 0.75), (1, 0.50, 0.35)):
+        recorded_grid.write(cell(seed=seed, ndcg10=taught))
+        recorded_grid.write(cell(LABELS, seed=seed, ndcg10=labels))
+        recorded_grid.write(cell(n_layers=1, seed=seed, ndcg10=0.2))
+        recorded_grid.write(cell(LABELS, n_layers=1, seed=seed, ndcg10=0.2))
+    cells = recorded_grid.read(dataset="synthetic")
+    shown = recorded_grid.table(cells)
+    assert shown.index.name == "student, seeds 0, 1"
+    assert shown.loc["3 layers, 4 heads, 240 neurons"].to_dict() == {"MACs": "25%", TAUGHT: "0.650", LABELS: "0.550"}
+    assert recorded_grid.families(cells)[TAUGHT] == [(720, 0.65), (240, 0.2)]
+    assert recorded_grid.widest_gap(cells) == ("3 layers, 4 heads, 240 neurons", pytest.approx(0.1))
+
+
+def test_before_labels_and_teacher_can_be_compared_there_is_a_table_and_no_picture():
+    for loss in ("logit_mse", TAUGHT):
+        recorded_grid.write(cell(loss))
+    assert len(show_recorded.grid("synthetic")) == 1 and show_recorded.grid_picture("synthetic") is None
 
 
 def test_a_damaged_cell_is_named_and_nothing_recorded_is_said_with_the_command(results):

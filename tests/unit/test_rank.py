@@ -175,6 +175,14 @@ def test_first_queries_keeps_whole_queries():
     assert len(kept) == 8 and set(kept["query_id"]) == {"q0", "q1"}
 
 
+def test_first_queries_are_those_that_can_be_judged_and_none_at_all_is_an_error():
+    pairs = toy_pairs(4)
+    alike = pairs.map(lambda row: {"gain": 1 if row["query_id"] in ("q0", "q2") else row["gain"]})
+    assert set(training.first_queries(alike, n_queries=2)["query_id"]) == {"q1", "q3"}
+    with pytest.raises(ValueError, match="no query of this split has two different labels"):
+        training.first_queries(pairs.map(lambda row: {"gain": 1}), n_queries=2)
+
+
 def test_loss_is_lowest_when_scores_follow_the_gains_and_ignores_the_filling():
     gains = torch.tensor([[100.0, 0.0, 10.0], [1.0, 0.0, -1.0]])
     right = training.listwise_loss({"logits": torch.tensor([[4.0], [-4.0], [1.7], [5.0], [-5.0]])}, gains)

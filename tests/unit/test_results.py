@@ -9,7 +9,7 @@ from made import RUN, notebook, row
 from utils import settings
 from utils.course import fingerprint, lesson, runner, show_recorded
 from utils.course.authoring import results
-from utils.measure import recorded
+from utils.measure import ledger, recorded
 from utils.rank import metrics
 from utils.shrink.recipe import Recipe
 
@@ -35,15 +35,29 @@ def test_a_recorded_run_gives_back_its_rows(folder):
     assert '"machine"' in path.read_text() and path.read_text().count("vector_instructions") == 1
 
 
-def test_runs_are_drawn_together_by_means_of_quality_medians_of_time_and_the_widest_interval(folder):
-    for seed, (ndcg, low, high, rate) in enumerate([(0.8, -0.2, 0.0, 10), (0.9, -0.1, 0.1, 30), (0.7, -0.1, 0.0, 11)]):
-        record(seed, ndcg10=ndcg, ndcg10_delta={"mean": ndcg - 0.8, "low": low, "high": high}, pairs_per_s=rate)
+def test_runs_are_drawn_together_by_means_of_quality_and_medians_of_time(folder):
+    for seed, (ndcg, rate) in enumerate([(0.8, 10), (0.9, 30), (0.7, 11)]):
+        record(seed, ndcg10=ndcg, pairs_per_s=rate)
     (mean,) = recorded.mean_rows(recorded.read(dataset="synthetic"))
     assert mean.ndcg10 == pytest.approx(0.8) and mean.pairs_per_s == 11
-    assert (mean.ndcg10_delta.low, mean.ndcg10_delta.high) == (-0.2, 0.1)
-    assert mean.ndcg10_delta.mean == pytest.approx(0.0)
+    assert mean.ndcg10_delta is None  # no run kept the quality of every query
     table = recorded.table(dataset="synthetic")
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.700 to 0.900" and table.loc["teacher", "NDCG@10"] == "0.800"
+
+
+def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_seeds(folder):
+    queries = [f"q{i}" for i in range(40)]
+    teacher = dict.fromkeys(queries, 0.8)
+    for seed, sign in enumerate((1, -1)):  # what a query gains with one seed it loses with the other, less 0.02
+        own = {query: 0.79 + sign * (0.1 if i % 2 else -0.1) for i, query in enumerate(queries)}
+        bm25 = {"stage": "bm25", "label": "BM25", "macs_per_pair": None, "why_null": {"macs_per_pair": "a baseline"}}
+        one = row(dataset="synthetic", profile="laptop", seed=seed, **bm25)
+        recorded.write([one], command="c", code="c", judged={"bm25": own, "teacher": teacher})
+    (mean,) = recorded.mean_rows(recorded.read(dataset="synthetic"))
+    ends = mean.ndcg10_delta.mean, mean.ndcg10_delta.low, mean.ndcg10_delta.high
+    assert ends == pytest.approx((-0.01, -0.01, -0.01))
+    assert recorded.table(dataset="synthetic").loc["BM25", "to the teacher"] == "-0.010 [-0.010, -0.010]"
+    assert recorded.kept(dataset="synthetic").empty  # a baseline has no costs to keep
 
 
 def test_a_file_that_is_no_recorded_run_is_named(folder):
@@ -77,16 +91,20 @@ def runs(course, folder, monkeypatch):
         found = lesson_made(tmp := Path(out))
         tmp.mkdir(parents=True, exist_ok=True)
         found.keep_judged("teacher", quality({"t1": 0.8, "t2": 0.4}))
-        name = settings.dataset_name(dataset)
-        found.pending = [
-            row(dataset=name, profile=profile, seed=seed, n_queries=7, time_utc="2026-01-31T", stage=stage, **fields)
-            for stage, fields in ROWS.items()
-        ]
+        found.run = {"dataset": settings.dataset_name(dataset), "profile": profile, "seed": seed, "dataset_hash": "h"}
+        found.run |= {"n_queries": 7, "time_utc": "2026-01-31T"}
+        bm25 = row(stage="bm25", label="BM25", notebook="01_one", **found.run)
+        old = row(stage="student_old", label="old", notebook=recorded.STUDY, **found.run | {"time_utc": "2025"})
+        ledger.append(tmp / "ledger.jsonl", bm25, old)
+        found.keep_judged("student_old-x-x", quality({"t1": 0.1, "t2": 0.1}))
         made.append(("recipes", dataset, seed))
         return found
 
-    def apply(started, recipe, *, echo):
+    def apply(started, *recipes, echo):
         started.keep_judged("quantized-openvino-int8", quality({"t2": 0.4, "t1": 0.7}))
+        found = [row(stage=stage, notebook=recorded.STUDY, **started.run, **how) for stage, how in ROWS.items()]
+        started.pending += found
+        return found
 
     monkeypatch.setattr(runner, "run", lambda *, dataset, seed, only, **_: made.append((only, dataset, seed)))
     monkeypatch.setattr(results.lesson, "begin", begin)
@@ -159,6 +177,17 @@ def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_
     assert line["NDCG@10 kept"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
     assert (line["pairs/s"], line["bytes to ship"], line["MACs"]) == ("20.0 ×", "9.0%", "10.0%")
     assert "91.7%" in results.README.read_text()
+
+
+def test_only_what_this_study_made_is_recorded_and_no_other_study_works_beside_it(runs, folder):
+    study([0])
+    (run,) = recorded.read(dataset="synthetic")
+    assert [each.stage for each in run.ledger_rows()] == ["bm25", "teacher", "quantized"]
+    assert run.judged.keys() == {"teacher", "quantized-openvino-int8"}
+    (folder / "synthetic-laptop-0.json").unlink()
+    lock = settings.ARTIFACTS / "results" / "synthetic-laptop-0" / ".study.lock"
+    with settings.alone(lock, busy=""), pytest.raises(ValueError, match="another study is working there"):
+        study([0])
 
 
 def test_another_recipe_is_another_run(course):

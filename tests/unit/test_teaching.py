@@ -15,23 +15,23 @@ THINGS = ("sofa", "lamp", "chair", "table")
 PRODUCTS = [f"{colour} {thing} number {i}" for i in range(4) for colour in COLOURS for thing in THINGS]
 
 
-def shop(*, held_out="red lamp number 1", shared=False):
+def shop(*, held_out="red lamp number 1", shared=False, train=None, titles=PRODUCTS):
     """96 products; six train queries with five judged products each, two of them best; one valid and one test query.
 
     With `shared`, the text of the first train query is also that of a test query.
     """
-    train = [f"{colour} sofa" for colour in COLOURS]
+    train = train or [f"{colour} sofa" for colour in COLOURS]
     queries = [(f"q{i}", text, "train") for i, text in enumerate(train)]
     queries += [("v", f"  {held_out.upper()}", "valid"), ("t", train[0] if shared else "brown table", "test")]
     labels = [
-        (q, f"p{(7 * i + k) % len(PRODUCTS)}", str(int(k < 2))) for i, (q, *_) in enumerate(queries) for k in range(5)
+        (q, f"p{(7 * i + k) % len(titles)}", str(int(k < 2))) for i, (q, *_) in enumerate(queries) for k in range(5)
     ]
     names = {"queries.csv": ("query_id", "query", "split"), "labels.csv": ("query_id", "product_id", "label")}
     tables = {
         file: [dict(zip(names[file], row, strict=True)) for row in rows]
         for file, rows in (("queries.csv", queries), ("labels.csv", labels))
     }
-    tables["products.csv"] = [{"product_id": f"p{i}", "title": title} for i, title in enumerate(PRODUCTS)]
+    tables["products.csv"] = [{"product_id": f"p{i}", "title": title} for i, title in enumerate(titles)]
     return catalogue.build(tables, name="made", profile=settings.profile("ci"))
 
 
@@ -116,6 +116,24 @@ def test_crops_are_words_of_one_product_and_titles_are_whole():
     words = [set(product.split()) for product in PRODUCTS]
     assert all(any(set(crop.split()) <= those for those in words) for crop in crops)
     assert {query for query, _, _, source in found if source == "title"} <= set(PRODUCTS)
+
+
+def test_a_text_without_spaces_is_cropped_by_characters_and_every_unjudged_list_has_two_products():
+    colours, things = "红蓝绿黑白", ("皮沙发", "木椅子", "台灯", "茶几")
+    titles = [f"{colour}色{thing}第{n}款" for n in "一二三" for colour in colours for thing in things]
+    made = shop(train=[f"{colour}色沙发" for colour in colours], titles=titles, held_out="没有")
+    found = rows(teaching.pairs(made, n_unlabelled=120, seed=0))
+    lists = Counter((query, source) for query, _, _, source in found if source in ("title", "crop"))
+    assert Counter(source for _, source in lists).keys() == {"title", "crop"} and min(lists.values()) >= 2
+    crops = {query for query, source in lists if source == "crop"}
+    assert all(len(crop) < len(titles[0]) + 2 and any(crop in title for title in titles) for crop in crops)
+    assert len({len(crop) for crop in crops}) > 1 and "bm25" in {source for *_, source in found}
+
+
+def test_a_query_that_finds_one_product_is_not_asked():
+    titles = ["red sofa", "red sofa soft", "unheard thing"]
+    found = rows(teaching.pairs(shop(titles=titles, train=["red sofa"]), n_unlabelled=50, seed=0))
+    assert all(query != "unheard thing" for query, _, _, source in found if source == "title")
 
 
 def test_every_pair_gets_the_teachers_score_in_its_place(monkeypatch):

@@ -24,17 +24,21 @@ from utils.shrink.recipe import Recipe, Setting
 STAGES = ("pruned", "student", "quantized")
 
 
-def apply(lesson: Lesson, recipe: Recipe, *, echo: Callable[[str], object] = print) -> list[Row]:
-    """Make all stages of a recipe, and add their final rows and the teacher's, timed by turns."""
-    make(lesson, recipe, echo=echo)
-    return final.measure(lesson, ways(recipe))
+def apply(lesson: Lesson, *chosen: Recipe, echo: Callable[[str], object] = print) -> list[Row]:
+    """Make all stages of some recipes, and add their final rows and the teacher's, all of them timed by turns."""
+    for recipe in chosen:
+        make(lesson, recipe, echo=echo)
+    return final.measure(lesson, {label: way for recipe in chosen for label, way in ways(recipe).items()})
 
 
 def make(lesson: Lesson, recipe: Recipe, *, until: str = STAGES[-1], echo: Callable[[str], object] = print) -> None:
     """Make the recipe's stages up to one of them; those that are there, whole and made of the same, stay."""
-    parent = "teacher"
+    parent, data = "teacher", lesson.catalogue.hash
     for stage in STAGES[: STAGES.index(until) + 1]:
-        name, made_of = stage_name(stage, recipe=recipe), _digest(recipe, lesson.stage(parent))
+        name, made_of = (
+            stage_name(stage, recipe=recipe),
+            _digest(recipe, lesson.stage(parent), data=data),
+        )
         if _is_made(lesson.stage(name), made_of=made_of):
             echo(f"{name}: unchanged")
         else:
@@ -100,9 +104,9 @@ def _quantize(lesson: Lesson, recipe: Recipe, *, name: str, made_of: str) -> Non
 MAKERS = {"pruned": _prune, "student": _distil, "quantized": _quantize}
 
 
-def _digest(recipe: Recipe, parent: Path) -> str:
-    """What a stage is made of: the recipe, the code that applies it, and the files of the stage before it."""
-    parts = recipe.model_dump_json(), fingerprint.code_of("utils.shrink.recipe"), stages.digest(parent)
+def _digest(recipe: Recipe, parent: Path, *, data: str) -> str:
+    """What a stage is made of: the recipe, the code that applies it, the data, and the files of the stage before it."""
+    parts = recipe.model_dump_json(), fingerprint.code_of("utils.shrink.recipe"), data, stages.digest(parent)
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

@@ -37,11 +37,11 @@ def grid(dataset: str) -> pd.DataFrame | Markdown:
 
 
 def grid_picture(dataset: str) -> Figure | None:
-    """The recorded students' NDCG@10 against their work, taught and on labels alone; None where none is recorded."""
+    """The recorded students' NDCG@10 against their work, taught and on labels alone; None before there are both."""
     cells = recorded_grid.read(dataset=dataset)
-    if not cells:
+    if (widest := recorded_grid.widest_gap(cells)) is None:
         return None
-    shape, gap = recorded_grid.widest_gap(cells)
+    shape, gap = widest
     title = f"The teacher's scores are worth up to {gap:.2f} NDCG@10 more than labels ({shape}; valid)"
     return plots.quality_against_work(recorded_grid.families(cells), title=title)
 

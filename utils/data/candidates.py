@@ -1,6 +1,7 @@
 """BM25: scores for judged pairs, and the candidates a ranker re-orders in a shop's search.
 
-The index is `bm25s` with its defaults. Candidates are what BM25 finds, nothing is added to them.
+The index is `bm25s` with its defaults, but that a Chinese character or a Japanese kana is a token of its own, for such
+texts have no spaces. Candidates are what BM25 finds, nothing is added to them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import numpy as np
 from datasets import Dataset
 
 from utils.data.catalogue import Catalogue
+
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # kana and ideographs
+TOKEN = rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w){{2,}}"  # one of those, or a word of two letters and more
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ def build(catalogue: Catalogue) -> Bm25:
     https://doi.org/10.1561/1500000019; Lù, "BM25S", 2024, https://arxiv.org/abs/2407.03618
     """
     index = bm25s.BM25()
-    index.index(bm25s.tokenize(list(catalogue.products["text"]), show_progress=False), show_progress=False)
+    index.index(_tokens(list(catalogue.products["text"])), show_progress=False)
     return Bm25(index, catalogue.products, {p: row for row, p in enumerate(catalogue.products["product_id"][:])})
 
 
@@ -60,6 +64,10 @@ def top(bm25: Bm25, queries: Sequence[str], *, n_candidates: int) -> list[list[t
 
 def _all_scores(bm25: Bm25, query: str) -> np.ndarray:
     """(n_products,): zeros when no word of the query is in the index."""
-    tokens = bm25s.tokenize(query, return_ids=False, show_progress=False)[0]
+    tokens = _tokens(query, return_ids=False)[0]
     known = [token for token in tokens if token in bm25.index.vocab_dict]
     return bm25.index.get_scores(known) if known else np.zeros(len(bm25.products), dtype=np.float32)
+
+
+def _tokens(texts: str | list[str], **how: bool):
+    return bm25s.tokenize(texts, token_pattern=TOKEN, show_progress=False, **how)

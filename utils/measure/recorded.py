@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,7 +29,7 @@ class Run(BaseModel):
     """One run as it is recorded.
 
     Attributes:
-        command: the command line that makes it again.
+        command: the command line that makes it again; a folder of data is named without the way to it.
         code: one hash of all that decided the outcome: cells, parameters, modules, the lock, the data.
         rows: the ledger's rows less the fields in SHARED.
         judged: NDCG@10 of every test query, in one order of the queries, by the name it was kept under.
@@ -87,7 +88,7 @@ def write(
     Args:
         judged: NDCG@10 by query_id, by the name it was kept under; all of the same queries.
     """
-    last = rows[-1].model_dump()
+    last = max(rows, key=lambda row: row.time_utc).model_dump()
     own = [row.model_dump(exclude=set(SHARED)) for row in rows]
     judged = {name: [round(found[query], 4) for query in sorted(found)] for name, found in (judged or {}).items()}
     run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, judged=judged)
@@ -99,16 +100,18 @@ def write(
 def mean_rows(runs: Iterable[Run]) -> list[Row]:
     """One row for each way of running a stage: means of quality over the runs, medians of times and of money.
 
-    The ends of the interval of the difference to the teacher are the widest of the runs': it holds whatever the seed.
+    The interval of the difference to the teacher is pooled: queries are drawn anew, each with the mean of its values
+    over the seeds. There is none where the runs did not keep the quality of every query.
     """
+    runs = list(runs)
     groups: dict[tuple, list[Row]] = {}
     for run in runs:
         for row in run.ledger_rows():
             groups.setdefault((row.stage, row.runtime, row.precision, row.device), []).append(row)
-    return [_mean_row(group) for group in groups.values()]
+    return [_mean_row(group, runs=runs) for group in groups.values()]
 
 
-def _mean_row(rows: Sequence[Row]) -> Row:
+def _mean_row(rows: Sequence[Row], *, runs: Sequence[Run]) -> Row:
     given = [name for name in Row.model_fields if all(getattr(row, name) is not None for row in rows)]
     found = {}
     for name in {"ndcg10", "mrr10", "ndcg10_end_to_end", "recall"} & set(given):
@@ -116,15 +119,22 @@ def _mean_row(rows: Sequence[Row]) -> Row:
     for name in {"pairs_per_s", "usd_per_million_queries"} & set(given):
         found[name] = statistics.median(getattr(row, name) for row in rows)
     if "ndcg10_delta" in given:
-        deltas = [row.ndcg10_delta for row in rows]
-        mean = statistics.fmean(delta.mean for delta in deltas)
-        low, high = min(delta.low for delta in deltas), max(delta.high for delta in deltas)
-        found["ndcg10_delta"] = Delta(mean=mean, low=low, high=high)
+        found["ndcg10_delta"] = _pooled_delta(judged_name(rows[0]), runs=runs)
     if "latency_ms" in given:
         times = [row.latency_ms for row in rows]
         medians = {part: statistics.median(getattr(time, part) for time in times) for part in ("p50", "p95", "p99")}
         found["latency_ms"] = Latency(**medians, n=sum(time.n for time in times))
     return rows[0].model_copy(update=found)
+
+
+def _pooled_delta(name: str, *, runs: Sequence[Run]) -> Delta | None:
+    """The difference to the teacher over all runs that kept both, or None."""
+    both = [(run.judged[name], run.judged["teacher"]) for run in runs if {name, "teacher"} <= run.judged.keys()]
+    if not both:
+        return None
+    ours, teachers = (_quality(np.mean(values, axis=0)) for values in zip(*both, strict=True))
+    found = metrics.paired_bootstrap(ours, teachers, n_resamples=N_RESAMPLES)
+    return Delta(mean=found.mean, low=found.low, high=found.high)
 
 
 def table(*, dataset: str, profile: str = "laptop", recipes: bool = True) -> pd.DataFrame:
@@ -154,7 +164,12 @@ def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     PyTorch of the same run and the same number of threads; of the seeds' ratios the median is shown.
     """
     runs = [run for run in read(dataset=dataset, profile=profile) if "teacher" in run.judged]
-    rows = {_name(row): row.label for run in runs for row in run.ledger_rows() if _name(row) in run.judged}
+    rows = {
+        judged_name(row): row.label
+        for run in runs
+        for row in run.ledger_rows()
+        if judged_name(row) in run.judged and row.macs_per_pair is not None
+    }
     lines = [
         _kept_line(name, label=label, runs=[run for run in runs if name in run.judged]) for name, label in rows.items()
     ]
@@ -176,14 +191,14 @@ def _kept_line(name: str, *, label: str, runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
-def _name(row: Row) -> str:
-    """What a row's judged queries are kept under."""
-    return f"{row.stage}-{row.runtime}-{row.precision}"
+def judged_name(row: Row) -> str:
+    """What a row's judged queries are kept under: stage, runtime and precision; a baseline's under its stage."""
+    return row.stage if row.macs_per_pair is None else f"{row.stage}-{row.runtime}-{row.precision}"
 
 
 def _ratios(name: str, *, rows: Sequence[Row]) -> tuple[float, float, float]:
     """Pairs a second, bytes and MACs of a row over those of the teacher in PyTorch."""
-    row = next(row for row in rows if _name(row) == name)
+    row = next(row for row in rows if judged_name(row) == name)
     same = (row.threads, "teacher", "pytorch")
     teacher = next(each for each in rows if (each.threads, each.stage, each.runtime) == same)
     fields = ("pairs_per_s", "disk_bytes", "macs_per_pair")

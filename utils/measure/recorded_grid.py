@@ -5,6 +5,7 @@ Notebook 04 shows them as a table and a picture; `course results --grid` makes t
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,7 @@ class Cell(BaseModel):
         loss: a name in `distil_losses.LOSSES`, or LABELS, either of them with or without LONG; "hidden" or "relation"
             for the default recipe's loss with that match of the teacher's inside beside it.
         n_layers, n_heads, d_ff: the student's shape.
-        n_pairs: pairs it saw in training.
+        n_pairs: pairs of its training steps, as many for every loss if all lists were full; shorter ones have fewer.
         macs_per_pair, teacher_macs_per_pair: both counted in PyTorch.
         ndcg10, teacher_ndcg10: on all queries of valid.
         code: one hash of all that decided the outcome.
@@ -89,30 +90,43 @@ def read(*, dataset: str, profile: str = "laptop") -> list[Cell]:
     return sorted(cells, key=lambda cell: (-cell.macs_per_pair, cell.loss))
 
 
-def table(cells: list[Cell]) -> pd.DataFrame:
-    """NDCG@10 on valid of every loss (columns) and shape (lines)."""
-    lines: dict[str, dict[str, str]] = {}
+def mean_over_seeds(cells: list[Cell]) -> list[Cell]:
+    """One cell for each loss and shape, with the mean NDCG@10 of its seeds."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
+        groups.setdefault((cell.loss, cell.shape), []).append(cell)
+    means = ("ndcg10", "teacher_ndcg10", "seconds")
+    return [
+        same[0].model_copy(update={name: statistics.fmean(getattr(cell, name) for cell in same) for name in means})
+        for same in groups.values()
+    ]
+
+
+def table(cells: list[Cell]) -> pd.DataFrame:
+    """NDCG@10 on valid of every loss (columns) and shape (lines), the mean over the seeds that are recorded."""
+    seeds = ", ".join(str(seed) for seed in sorted({cell.seed for cell in cells}))
+    lines: dict[str, dict[str, str]] = {}
+    for cell in mean_over_seeds(cells):
         line = lines.setdefault(cell.shape, {"MACs": f"{cell.macs_per_pair / cell.teacher_macs_per_pair:.0%}"})
         line[cell.loss] = f"{cell.ndcg10:.3f}"
-    return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis("student")
+    return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis(f"student, seeds {seeds}")
 
 
 def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
-    """(MACs a pair, NDCG@10) of the shapes that were taught in more than one way, by the way they were taught."""
+    """(MACs a pair, mean NDCG@10) of the losses that were tried at more than one shape, by loss."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for cell in _of_many_shapes(cells):
+    for cell in _of_many_shapes(mean_over_seeds(cells)):
         found.setdefault(cell.loss, []).append((cell.macs_per_pair, cell.ndcg10))
     return found
 
 
-def widest_gap(cells: list[Cell]) -> tuple[str, float]:
-    """The shape to which the teacher's scores give most over labels alone, and how much NDCG@10."""
+def widest_gap(cells: list[Cell]) -> tuple[str, float] | None:
+    """The shape to which the teacher's scores give most over labels alone, and how much; None before both are there."""
+    cells = mean_over_seeds(cells)
     taught = {cell.shape: cell.ndcg10 for cell in _of_many_shapes(cells) if cell.loss != LABELS}
     alone = {cell.shape: cell.ndcg10 for cell in cells if cell.loss == LABELS}
     gaps = {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
-    shape = max(gaps, key=gaps.get)
-    return shape, gaps[shape]
+    return max(gaps.items(), key=lambda item: item[1], default=None)
 
 
 def _of_many_shapes(cells: list[Cell]) -> list[Cell]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -197,9 +198,17 @@ def collate(lists: Sequence[dict], *, tokenizer: PreTrainedTokenizerBase, max_to
 
 
 def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
-    """The pairs of the first `n_queries` queries."""
-    query_ids = pairs["query_id"][:]
-    kept = set(list(dict.fromkeys(query_ids))[:n_queries])
+    """The pairs of the first `n_queries` queries that can be judged: whose products have different labels.
+
+    Raises:
+        ValueError: there is none.
+    """
+    query_ids, gains_of = pairs["query_id"][:], defaultdict(set)
+    for query_id, gain in zip(query_ids, pairs["gain"][:], strict=True):
+        gains_of[query_id].add(gain)
+    kept = set([query_id for query_id, gains in gains_of.items() if len(gains) > 1][:n_queries])
+    if not kept:
+        raise ValueError("labels.csv: no query of this split has two different labels; judge good and bad products")
     return pairs.select(np.flatnonzero([query_id in kept for query_id in query_ids]))
 
 

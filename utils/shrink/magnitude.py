@@ -99,8 +99,8 @@ def gradual(model: PreTrainedModel, *, sparsity: float, scope: str, n_steps: int
 
 
 def _zero_smallest(weights: list[Tensor], *, sparsity: float) -> None:
-    """Exactly that share of all these weights together; ties are broken by their order. Multiplying by a mask would
-    leave negative zeros, whose sign bit a bit-exact format stores.
+    """Exactly that share of all these weights together. Multiplying by a mask would leave negative zeros, whose sign
+    bit a bit-exact format stores.
     """
     sizes = [weight.numel() for weight in weights]
     n_zero = round(sparsity * sum(sizes))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets import Dataset
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
@@ -22,6 +22,7 @@ from utils.rank import training
 from utils.rank.ranker import Ranker
 from utils.settings import Profile
 from utils.shrink import calibration, distillation, int8_onnx, int8_openvino, teaching, vocabulary
+from utils.shrink.distil_losses import loss_named
 
 RECIPES = settings.DATA / "recipes"
 RECOVERY_RATE = 1e-4  # of the short fine-tune after the first cut
@@ -50,7 +51,7 @@ class Recipe(_Strict):
     """One chain, from the teacher to the quantized student. A field left None is the profile's.
 
     Attributes:
-        pruned: the shape of the first cut, which keeps every layer and is recovered on labels.
+        pruned: the shape of the first cut, which is recovered on labels.
         student: the shape of what is distilled, started from the pruned model.
         layers: which layers a cut keeps, as in `distillation.kept_layers`.
         loss: a name in `distil_losses.LOSSES`.
@@ -64,10 +65,16 @@ class Recipe(_Strict):
     student: Shape = Shape(n_layers=3, n_heads=4, d_ff=240)
     layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
-    n_unlabelled_pairs: int | None = None
-    n_distil_pairs: int | None = None
+    n_unlabelled_pairs: int | None = Field(default=None, ge=1)
+    n_distil_pairs: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
     precision: Literal["fp32", "int8"] = "int8"
+
+    @field_validator("loss")
+    @classmethod
+    def _loss_is_known(cls, name: str) -> str:
+        loss_named(name)
+        return name
 
     @model_validator(mode="after")
     def _student_fits_into_the_pruned(self) -> Recipe:

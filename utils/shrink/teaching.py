@@ -39,11 +39,12 @@ def pairs(catalogue: Catalogue, *, n_unlabelled: int, seed: int) -> Dataset:
 
     Judged pairs are thinned, by whole queries at random, to at most `n_unlabelled`. The others come in equal parts from
     three sources: BM25's candidates of train queries that nobody judged; products' titles as queries, and random crops
-    of products' texts as queries, each with some of BM25's candidates. Where a source runs dry the others go on.
+    of products' texts as queries, each with some of BM25's candidates, two at least, for a list of one teaches no
+    order. Where a source runs dry the others go on.
 
     Returns:
         group (a number, the same for all pairs of one query text), query, product, gain (-1 where nobody judged),
-        source ("judged", "bm25", "title", "crop"). Pairs of one group and source follow one another.
+        source ("judged", "bm25", "title", "crop").
 
     Raises:
         ValueError: `n_unlabelled` is not above 0, or nothing is left that no valid or test query says.
@@ -212,7 +213,7 @@ def _of_train_queries(
 def _of_texts(queries: Iterator[str], *, find: Find, rng: random.Random) -> Iterator[Asked]:
     for query in queries:
         products = find(query)
-        yield query, rng.sample(products, min(TAKEN, len(products)))
+        yield query, rng.sample(products, min(TAKEN, len(products))) if len(products) > 1 else []
 
 
 def _finder(catalogue: Catalogue) -> Find:
@@ -237,6 +238,8 @@ def _titles(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
 def _crops(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
     """Some words of a product's text in random order, as a shopper might type them; each product DEPTH times at most.
 
+    Of a text without spaces it is a run of characters, twice as many.
+
     Source: Lee, Chang, Toutanova, "Latent Retrieval for Weakly Supervised Open Domain Question Answering" (whose
     inverse cloze task takes a part of a text for a query of it), ACL 2019, https://arxiv.org/abs/1906.00300
     """
@@ -244,5 +247,9 @@ def _crops(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
     for _ in range(DEPTH):
         rng.shuffle(texts)
         for text in texts:
-            words = text.split()
-            yield " ".join(rng.sample(words, min(rng.randint(*CROP_WORDS), len(words))))
+            words, n_words = text.split(), rng.randint(*CROP_WORDS)
+            if len(words) > 1:
+                yield " ".join(rng.sample(words, min(n_words, len(words))))
+            else:
+                start = rng.randrange(max(1, len(text) - 2 * n_words))
+                yield text[start : start + 2 * n_words]

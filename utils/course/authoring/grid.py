@@ -1,8 +1,8 @@
 """The grid of distillation: losses at one shape; shapes with the loss of the default recipe and with labels alone.
 
-Every student starts from the same pruned stage and sees the same number of pairs; two more see as many as the recipe's
-student, to show what a long run does for the teacher's scores and for labels. A cell that is recorded and whose
-code has not changed since is not made again.
+Every student starts from the same pruned stage and has the same number of steps and of lists; two more have as many as
+the recipe's student, to show what a long run does for the teacher's scores and for labels. A cell that is recorded and
+whose code has not changed since is not made again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class _Work:
         self.taught = chain.taught(lesson, recipe)
         self.n_pairs = recipe.n_distil_pairs or profile.n_distil_pairs
         self.key = {"dataset": lesson.catalogue.name, "profile": profile.name, "seed": lesson.seed}
-        parts = recipe.model_dump_json(), fingerprint.code_of(__name__), lesson.catalogue.hash
+        made_from = [lesson.stage("teacher"), lesson.stage(chain.stage_name("pruned", recipe=recipe))]
+        weights = [models.weights_hash(folder, runtime="pytorch") for folder in made_from]
+        parts = recipe.model_dump_json(), fingerprint.code_of(__name__), lesson.catalogue.hash, *weights
         self.code = hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def cell(self, loss: str, shape: Shape) -> Cell:
@@ -96,7 +98,7 @@ class _Work:
             teacher_ndcg10=self.teacher_ndcg10,
             seconds=time.perf_counter() - began,
             code=self.code,
-            command=f"course results --grid --dataset {self.key['dataset']} --seed {self.key['seed']}",
+            command="course results --grid --dataset {dataset} --seed {seed} --profile {profile}".format(**self.key),
             time_utc=ledger.now(),
             machine=self.lesson.machine,
             versions=ledger.versions(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import nbformat
@@ -18,7 +19,7 @@ from utils import settings
 from utils.course import chain, fingerprint, lesson, report, runner
 from utils.course.authoring import grid as grids
 from utils.course.lesson import Lesson
-from utils.measure import ledger, recorded
+from utils.measure import recorded
 from utils.shrink.recipe import Recipe
 
 README = settings.ROOT / "README.md"
@@ -65,21 +66,29 @@ def grid(
     for dataset in datasets:
         for seed in seeds:
             started = _begin(profile=profile, dataset=dataset, seed=seed, echo=echo)
-            chain.make(started, Recipe(), until="pruned", echo=echo)
-            places += grids.study(started, recipe=Recipe(), echo=echo)
+            with _alone(started):
+                chain.make(started, Recipe(), until="pruned", echo=echo)
+                places += grids.study(started, recipe=Recipe(), echo=echo)
     return places
 
 
 def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object], **chosen) -> None:
     started = _begin(**chosen, echo=echo)
-    for recipe in recipes:
-        chain.apply(started, recipe, echo=echo)
-    started.write_rows()
+    with _alone(started):
+        rows = chain.apply(started, *recipes, echo=echo)
+        started.write_rows()
+    before = [row for row in started.rows() if row.notebook != recorded.STUDY]
     name, names = settings.dataset_name(chosen["dataset"]), [f"--recipe {recipe.name}" for recipe in recipes]
     words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}", *names]
-    files = sorted((started.folder / "judged").glob("*.json"))
-    judged = {path.stem: started.judged(path.stem).ndcg10_by_query for path in files}
-    recorded.write(ledger.current(started.folder / "ledger.jsonl"), command=" ".join(words), code=code, judged=judged)
+    every = ("teacher", *map(recorded.judged_name, [*before, *rows]))
+    judged = {one: started.judged(one).ndcg10_by_query for one in every if started.judged_file(one).exists()}
+    recorded.write([*before, *rows], command=" ".join(words), code=code, judged=judged)
+
+
+def _alone(started: Lesson) -> AbstractContextManager:
+    """No other study in this run's folder; the notebooks' own lock is free by now."""
+    busy = f"{started.folder}: another study is working there; wait for it"
+    return settings.alone(started.folder / ".study.lock", busy=busy)
 
 
 def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], object]) -> Lesson:
