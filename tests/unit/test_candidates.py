@@ -43,7 +43,7 @@ def bm25(shop):
     ],
 )
 def test_words_are_tokens_and_so_is_each_character_of_a_text_without_spaces(text, tokens):
-    assert candidates._tokens(text, return_ids=False)[0] == tokens
+    assert candidates.words([text]) == [tokens]
 
 
 def test_scores_count_shared_words_and_rare_ones_more(shop, bm25):

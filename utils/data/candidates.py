@@ -28,6 +28,11 @@ class Bm25:
     rows: dict[str, int]
 
 
+def words(texts: Sequence[str]) -> list[list[str]]:
+    """The tokens of each text that BM25 counts: lower case, without English stop words."""
+    return bm25s.tokenize(list(texts), token_pattern=TOKEN, return_ids=False, show_progress=False)
+
+
 def build(catalogue: Catalogue) -> Bm25:
     """Index every product's text.
 
@@ -35,7 +40,7 @@ def build(catalogue: Catalogue) -> Bm25:
     https://doi.org/10.1561/1500000019; Lù, "BM25S", 2024, https://arxiv.org/abs/2407.03618
     """
     index = bm25s.BM25()
-    index.index(_tokens(list(catalogue.products["text"])), show_progress=False)
+    index.index(words(catalogue.products["text"]), show_progress=False)
     return Bm25(index, catalogue.products, {p: row for row, p in enumerate(catalogue.products["product_id"][:])})
 
 
@@ -64,10 +69,5 @@ def top(bm25: Bm25, queries: Sequence[str], *, n_candidates: int) -> list[list[t
 
 def _all_scores(bm25: Bm25, query: str) -> np.ndarray:
     """(n_products,): zeros when no word of the query is in the index."""
-    tokens = _tokens(query, return_ids=False)[0]
-    known = [token for token in tokens if token in bm25.index.vocab_dict]
+    known = [token for token in words([query])[0] if token in bm25.index.vocab_dict]
     return bm25.index.get_scores(known) if known else np.zeros(len(bm25.products), dtype=np.float32)
-
-
-def _tokens(texts: str | list[str], **how: bool):
-    return bm25s.tokenize(texts, token_pattern=TOKEN, show_progress=False, **how)
