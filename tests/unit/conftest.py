@@ -44,7 +44,14 @@ def executed(monkeypatch):
 @pytest.fixture
 def rows(monkeypatch):
     """Two rows that the report reads instead of a ledger, one without a latency; pictures are empty figures."""
-    machine = {"processor": "zen4", "cores": 2, "memory_bytes": 8 * 2**30, "gpu": None, "system": "Linux"}
+    machine = {
+        "processor": "zen4",
+        "cores": 2,
+        "vector_instructions": ["avx2", "avx512_vnni"],
+        "memory_bytes": 8 * 2**30,
+        "gpu": None,
+        "system": "Linux",
+    }
     base = {"machine": machine, "versions": {"torch": "2.13.0"}}
     made = [
         SimpleNamespace(label="teacher <b>", why_null={}, **base),

@@ -54,6 +54,7 @@ def machine_words(machine: dict) -> str:
     """A sentence on the machine; what its row does not say is left out."""
     parts = [f"processor {machine['processor']}"] if machine.get("processor") else []
     parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    parts += [f"vector instructions {' '.join(found)}"] if (found := machine.get("vector_instructions")) else []
     parts += [f"{machine['memory_bytes'] / 2**30:.0f} GiB of memory"] if machine.get("memory_bytes") else []
     parts += [f"GPU {machine['gpu']}"] if machine.get("gpu") else ["no GPU"]
     parts += [str(machine["system"])] if machine.get("system") else []
