@@ -35,10 +35,7 @@ def make(lesson: Lesson, recipe: Recipe, *, until: str = STAGES[-1], echo: Calla
     """Make the recipe's stages up to one of them; those that are there, whole and made of the same, stay."""
     parent, data = "teacher", lesson.catalogue.hash
     for stage in STAGES[: STAGES.index(until) + 1]:
-        name, made_of = (
-            stage_name(stage, recipe=recipe),
-            _digest(recipe, lesson.stage(parent), data=data),
-        )
+        name, made_of = stage_name(stage, recipe=recipe), _digest(recipe, lesson.stage(parent), data=data)
         if _is_made(lesson.stage(name), made_of=made_of):
             echo(f"{name}: unchanged")
         else:
