@@ -1,7 +1,8 @@
 """A PyTorch model that rounds to int8 and back where an int8 runtime would: to look at, to train, and to export.
 
 Linear layers round their weights (symmetric, a scale for each output) and their input (asymmetric, one range); the word
-table rounds each row. The rounding has no slope, so training pretends that it is not there (the straight-through
+table rounds each row. Weights of Linears get 7 bits of the byte that holds them: with 8, a processor without VNNI adds
+products in 16 bits, which saturate, and the same file would score otherwise there. The rounding has no slope, so training pretends that it is not there (the straight-through
 estimator). Weights stay fp32 parameters under their old names: such a model saves and loads like any other.
 """
 
@@ -18,6 +19,8 @@ from transformers import PreTrainedModel
 from utils.rank.ranker import Batch
 from utils.shrink import quantization
 from utils.shrink.quantization import Grid
+
+WEIGHT_BITS, TABLE_BITS = 7, 8
 
 
 class FakeQuantLinear(nn.Linear):
@@ -40,7 +43,7 @@ class FakeQuantLinear(nn.Linear):
             self.seen.append(torch.stack(x.detach().aminmax()))
         if not self.active:
             return super().forward(x)
-        return nn.functional.linear(self._round_input(x), _round_rows(self.weight), self.bias)
+        return nn.functional.linear(self._round_input(x), _round_rows(self.weight, bits=WEIGHT_BITS), self.bias)
 
     def input_grid(self) -> Grid:
         """The grid of the input, unsigned, per tensor."""
@@ -48,7 +51,7 @@ class FakeQuantLinear(nn.Linear):
 
     def weight_grid(self) -> Grid:
         """The grid of the weight (n_outputs, n_inputs), with a scale for each output, (n_outputs, 1)."""
-        return quantization.symmetric(self.weight.detach().cpu().numpy(), axis=0)
+        return quantization.symmetric(self.weight.detach().cpu().numpy(), bits=WEIGHT_BITS, axis=0)
 
     def _round_input(self, x: Tensor) -> Tensor:
         grid = self.input_grid()
@@ -67,7 +70,7 @@ class FakeQuantEmbedding(nn.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         rows = super().forward(ids)  # (n_pairs, n_tokens, d_model)
-        return _round_rows(rows.flatten(0, -2)).view_as(rows) if self.active else rows
+        return _round_rows(rows.flatten(0, -2), bits=TABLE_BITS).view_as(rows) if self.active else rows
 
 
 Rounded = FakeQuantLinear | FakeQuantEmbedding
@@ -169,8 +172,9 @@ class Round(torch.autograd.Function):
         return gradient * inside, None, None, None, None
 
 
-def _round_rows(values: Tensor) -> Tensor:
-    """Each row of (n, k) on a symmetric int8 grid of its own."""
+def _round_rows(values: Tensor, *, bits: int) -> Tensor:
+    """Each row of (n, k) on a symmetric grid of its own."""
+    high = 2 ** (bits - 1) - 1
     largest = values.detach().abs().amax(dim=1, keepdim=True)
-    scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
-    return Round.apply(values, scale, 0, -127, 127)
+    scale = torch.where(largest > 0, largest / high, torch.ones_like(largest))
+    return Round.apply(values, scale, 0, -high, high)
