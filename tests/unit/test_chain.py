@@ -1,13 +1,15 @@
 """A recipe is checked when it is written down, and its stages are made once, in order, each from the one before."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
+from utils import settings
 from utils.course import chain, stages
 from utils.shrink import recipe as recipes
-from utils.shrink.recipe import Recipe, Shape
+from utils.shrink.recipe import Recipe, Setting, Shape
 
 
 def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
@@ -24,6 +26,8 @@ def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
         {"learning_rate": 0},
         {"loss": "mse"},
         {"n_distil_pairs": 0},
+        {"n_label_pairs": -1},
+        {"label_learning_rate": 0},
     ],
 )
 def test_what_no_recipe_can_say_is_refused(wrong):
@@ -53,6 +57,27 @@ def test_a_file_that_holds_no_recipe_of_its_name_is_refused_by_name(text, said, 
     (tmp_path / "deep.json").write_text(text)
     with pytest.raises(ValueError, match=said):
         recipes.named("deep")
+
+
+def test_labels_follow_the_scores_only_when_the_recipe_asks_for_them(monkeypatch):
+    called, split = [], {"train": "judged", "valid": "held out"}
+
+    def call(name):
+        return lambda *_, **how: called.append((name, how))
+
+    monkeypatch.setattr(recipes, "cut", lambda model, *_, **how: model)
+    monkeypatch.setattr(recipes.distillation, "distil", call("scores"))
+    monkeypatch.setattr(recipes.training, "fine_tune", call("labels"))
+    catalogue = SimpleNamespace(pairs=split, top_gain=1)
+    setting = Setting(catalogue, settings.profile("laptop"), seed=3, log_folder=Path("logs"))
+    assert recipes.distil("model", "tokenizer", taught="taught", recipe=Recipe(), setting=setting) == "model"
+    assert [name for name, _ in called] == ["scores"]
+    asked = Recipe(n_label_pairs=640, label_learning_rate=3e-4)
+    recipes.distil("model", "tokenizer", taught="taught", recipe=asked, setting=setting)
+    assert [name for name, _ in called] == ["scores", "scores", "labels"]
+    how = called[-1][1]
+    assert (how["train"], how["valid"], how["seed"], how["learning_rate"]) == ("judged", "held out", 3, 3e-4)
+    assert (how["profile"].n_train_pairs, how["profile"].batch_size) == (640, 2 * setting.profile.batch_size)
 
 
 @pytest.fixture

@@ -57,6 +57,8 @@ class Recipe(_Strict):
         loss: a name in `distil_losses.LOSSES`.
         n_unlabelled_pairs, n_distil_pairs: as in `settings.Profile`.
         learning_rate: of the distillation.
+        n_label_pairs: labelled train pairs of the fine-tune on labels that follows it; 0 leaves that out.
+        label_learning_rate: of that fine-tune.
         precision: of what is shipped, for OpenVINO and for ONNX Runtime.
     """
 
@@ -68,6 +70,8 @@ class Recipe(_Strict):
     n_unlabelled_pairs: int | None = Field(default=None, ge=1)
     n_distil_pairs: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
+    n_label_pairs: int = Field(default=0, ge=0)
+    label_learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
     precision: Literal["fp32", "int8"] = "int8"
 
     @field_validator("loss")
@@ -120,20 +124,10 @@ def prune(
     teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, recipe: Recipe, setting: Setting
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Cut vocabulary, positions, heads and neurons of the teacher, in place, and recover by a short fine-tune."""
-    profile = setting.profile
     tokenizer = cut_vocabulary(teacher, tokenizer, setting=setting)
     pruned = cut(teacher, tokenizer, shape=recipe.pruned, layers=recipe.layers, setting=setting)
-    training.fine_tune(
-        pruned,
-        tokenizer=tokenizer,
-        train=setting.catalogue.pairs["train"],
-        valid=setting.catalogue.pairs["valid"],
-        profile=dataclasses.replace(profile, n_train_pairs=profile.n_recovery_pairs),
-        seed=setting.seed,
-        log_folder=setting.log_folder,
-        top_gain=setting.catalogue.top_gain,
-        learning_rate=RECOVERY_RATE,
-    )
+    profile = dataclasses.replace(setting.profile, n_train_pairs=setting.profile.n_recovery_pairs)
+    _learn_labels(pruned, tokenizer, profile=profile, learning_rate=RECOVERY_RATE, setting=setting)
     return pruned, tokenizer
 
 
@@ -174,7 +168,11 @@ def teach(
 def distil(
     pruned: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, taught: Dataset, recipe: Recipe, setting: Setting
 ) -> PreTrainedModel:
-    """A student of the recipe's shape, started from the pruned model and taught on the teacher's scores."""
+    """A student of the recipe's shape, started from the pruned model, taught on the teacher's scores, then on labels.
+
+    The labels come last, when the recipe asks for them: scores teach the student what the teacher knows, its mistakes
+    among it, and labels are what ranking is judged by. Batches are as large as those of the distillation.
+    """
     student = cut(pruned, tokenizer, shape=recipe.student, layers=recipe.layers, setting=setting)
     distillation.distil(
         student,
@@ -189,6 +187,10 @@ def distil(
         learning_rate=recipe.learning_rate,
         n_pairs=recipe.n_distil_pairs,
     )
+    if recipe.n_label_pairs:
+        sizes = {"n_train_pairs": recipe.n_label_pairs, "batch_size": 2 * setting.profile.batch_size}
+        profile = dataclasses.replace(setting.profile, **sizes)
+        _learn_labels(student, tokenizer, profile=profile, learning_rate=recipe.label_learning_rate, setting=setting)
     return student
 
 
@@ -203,3 +205,25 @@ def quantize(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
     int8_openvino.save(int8_openvino.quantize(of_openvino, batches=batches), of_openvino)
     with settings.scratch(folder / "int8") as work:
         os.replace(int8_onnx.static(of_onnx, work / "model.onnx", batches=batches), of_onnx)
+
+
+def _learn_labels(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    profile: Profile,
+    learning_rate: float,
+    setting: Setting,
+) -> None:
+    """Fine-tune a model in place on labelled train pairs, as the teacher was, in the sizes of `profile`."""
+    training.fine_tune(
+        model,
+        tokenizer=tokenizer,
+        train=setting.catalogue.pairs["train"],
+        valid=setting.catalogue.pairs["valid"],
+        profile=profile,
+        seed=setting.seed,
+        log_folder=setting.log_folder,
+        top_gain=setting.catalogue.top_gain,
+        learning_rate=learning_rate,
+    )
