@@ -2,8 +2,9 @@
 
 Linear layers round their weights (symmetric, a scale for each output) and their input (asymmetric, one range); the word
 table rounds each row. Weights of Linears get 7 bits of the byte that holds them: with 8, a processor without VNNI adds
-products in 16 bits, which saturate, and the same file would score otherwise there. The rounding has no slope, so training pretends that it is not there (the straight-through
-estimator). Weights stay fp32 parameters under their old names: such a model saves and loads like any other.
+products in 16 bits, which saturate, and the same file would score otherwise there. The rounding has no slope, so
+training pretends that it is not there (the straight-through estimator). Weights stay fp32 parameters under their old
+names: such a model saves and loads like any other.
 """
 
 from __future__ import annotations
