@@ -35,7 +35,7 @@ def made(ranking_folder, shop):
         return runtimes.wrap_torch(model, tokenizer=tokenizer, threads=1, max_tokens=64).score(pairs)
 
     exact = score()
-    fake_quant.calibrate(fake_quant.insert(model), batches)
+    fake_quant.calibrate(fake_quant.insert(model, weight_bits=7), batches)  # exact on every processor
     return {"model": model, "tokenizer": tokenizer, "pairs": pairs, "score": score, "exact": exact, "batches": batches}
 
 
@@ -209,3 +209,11 @@ def test_drift_is_relative_to_the_spread_and_refuses_what_has_none():
 )
 def test_labels_of_layers_are_short(name, label):
     assert sensitivity.short_name(name) == label
+
+
+def test_weights_have_8_bits_or_7_and_the_grid_of_7_leaves_room_for_sums(made, ranking_folder):
+    model, _ = models.load(ranking_folder)
+    with pytest.raises(ValueError, match="weight_bits is 4; give 8, or 7"):
+        fake_quant.insert(model, weight_bits=4)
+    whole = fake_quant.layers(fake_quant.insert(model))[QUERY].weight_grid()
+    assert (whole.high, fake_quant.layers(made["model"])[QUERY].weight_grid().high) == (127, 63)

@@ -1,10 +1,8 @@
 """A PyTorch model that rounds to int8 and back where an int8 runtime would: to look at, to train, and to export.
 
 Linear layers round their weights (symmetric, a scale for each output) and their input (asymmetric, one range); the word
-table rounds each row. Weights of Linears get 7 bits of the byte that holds them: with 8, a processor without VNNI adds
-products in 16 bits, which saturate, and the same file would score otherwise there. The rounding has no slope, so
-training pretends that it is not there (the straight-through estimator). Weights stay fp32 parameters under their old
-names: such a model saves and loads like any other.
+table rounds each row. The rounding has no slope, so training pretends that it is not there (the straight-through
+estimator). Weights stay fp32 parameters under their old names: such a model saves and loads like any other.
 """
 
 from __future__ import annotations
@@ -21,19 +19,18 @@ from utils.rank.ranker import Batch
 from utils.shrink import quantization
 from utils.shrink.quantization import Grid
 
-WEIGHT_BITS, TABLE_BITS = 7, 8
-
 
 class FakeQuantLinear(nn.Linear):
     """A Linear whose input and weight lie on int8 grids while `active`; otherwise it is the Linear that it was.
 
     Attributes:
+        weight_bits: as in `insert`.
         low, high: the range of the input, from `calibrate`; they are not trained.
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, *, weight_bits: int = 8) -> None:
         super().__init__(linear.in_features, linear.out_features, bias=linear.bias is not None, device="meta")
-        self.weight, self.bias = linear.weight, linear.bias
+        self.weight, self.bias, self.weight_bits = linear.weight, linear.bias, weight_bits
         self.active = False
         self.seen: list[Tensor] | None = None
         self.register_buffer("low", torch.zeros(()), persistent=False)
@@ -44,7 +41,7 @@ class FakeQuantLinear(nn.Linear):
             self.seen.append(torch.stack(x.detach().aminmax()))
         if not self.active:
             return super().forward(x)
-        return nn.functional.linear(self._round_input(x), _round_rows(self.weight, bits=WEIGHT_BITS), self.bias)
+        return nn.functional.linear(self._round_input(x), _round_rows(self.weight, bits=self.weight_bits), self.bias)
 
     def input_grid(self) -> Grid:
         """The grid of the input, unsigned, per tensor."""
@@ -52,7 +49,7 @@ class FakeQuantLinear(nn.Linear):
 
     def weight_grid(self) -> Grid:
         """The grid of the weight (n_outputs, n_inputs), with a scale for each output, (n_outputs, 1)."""
-        return quantization.symmetric(self.weight.detach().cpu().numpy(), bits=WEIGHT_BITS, axis=0)
+        return quantization.symmetric(self.weight.detach().cpu().numpy(), bits=self.weight_bits, axis=0)
 
     def _round_input(self, x: Tensor) -> Tensor:
         grid = self.input_grid()
@@ -71,26 +68,32 @@ class FakeQuantEmbedding(nn.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         rows = super().forward(ids)  # (n_pairs, n_tokens, d_model)
-        return _round_rows(rows.flatten(0, -2), bits=TABLE_BITS).view_as(rows) if self.active else rows
+        return _round_rows(rows.flatten(0, -2)).view_as(rows) if self.active else rows
 
 
 Rounded = FakeQuantLinear | FakeQuantEmbedding
 
 
-def insert(model: PreTrainedModel) -> PreTrainedModel:
+def insert(model: PreTrainedModel, *, weight_bits: int = 8) -> PreTrainedModel:
     """Put fake quantization, not yet active, into a model's Linears and its word table; in place.
 
     The last Linear, which gives the score, stays as it is: it is a thousandth of the work and the most exposed.
 
+    Args:
+        weight_bits: of the Linears' weights, 8 or 7. Without VNNI a processor adds products of bytes in 16 bits, which
+            saturate, so that a file of 8 bits scores otherwise there; with 7 it scores alike everywhere.
+
     Raises:
-        ValueError: there is some in it already.
+        ValueError: there is some in it already, or another number of bits.
     """
+    if weight_bits not in (7, 8):
+        raise ValueError(f"fake_quant.insert: weight_bits is {weight_bits}; give 8, or 7 for processors without VNNI")
     if layers(model):
         raise ValueError("fake_quant.insert: the model has fake quantization already; load it anew")
     for parent in list(model.base_model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear:
-                setattr(parent, name, FakeQuantLinear(child))
+                setattr(parent, name, FakeQuantLinear(child, weight_bits=weight_bits))
             elif type(child) is nn.Embedding and name == "word_embeddings":
                 setattr(parent, name, FakeQuantEmbedding(child))
     return model
@@ -173,7 +176,7 @@ class Round(torch.autograd.Function):
         return gradient * inside, None, None, None, None
 
 
-def _round_rows(values: Tensor, *, bits: int) -> Tensor:
+def _round_rows(values: Tensor, *, bits: int = 8) -> Tensor:
     """Each row of (n, k) on a symmetric grid of its own."""
     high = 2 ** (bits - 1) - 1
     largest = values.detach().abs().amax(dim=1, keepdim=True)
