@@ -96,7 +96,8 @@ def test_a_single_layer_exports_to_the_scores_of_its_fake_quantization(made, ran
             fake = made["score"]()
             path = qat.export_onnx(made["model"], source=source, target=tmp_path / "m.onnx")
         ir = int8_openvino.save(openvino.Core().read_model(path), tmp_path / "m.xml")
-        np.testing.assert_allclose(scores_of(path, made), fake, atol=2e-4)
+        off = abs(scores_of(path, made) - fake)
+        assert np.median(off) < 2e-5 and off.max() < 2e-3  # a number on the edge of a step may fall to either side
         np.testing.assert_allclose(scores_of(ir, made), fake, atol=2e-3)
         assert abs(fake - made["exact"]).max() > 0
 
