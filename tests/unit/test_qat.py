@@ -96,10 +96,9 @@ def test_a_single_layer_exports_to_the_scores_of_its_fake_quantization(made, ran
             fake = made["score"]()
             path = qat.export_onnx(made["model"], source=source, target=tmp_path / "m.onnx")
         ir = int8_openvino.save(openvino.Core().read_model(path), tmp_path / "m.xml")
-        off = abs(scores_of(path, made) - fake)
-        assert np.median(off) < 2e-5 and off.max() < 2e-3  # a number on the edge of a step may fall to either side
-        np.testing.assert_allclose(scores_of(ir, made), fake, atol=2e-3)
-        assert abs(fake - made["exact"]).max() > 0
+        rounding = np.median(abs(fake - made["exact"]))
+        for found in (scores_of(path, made), scores_of(ir, made)):  # a number on a step's edge may fall to either side:
+            assert np.quantile(abs(found - fake), 0.9) < rounding / 100  # that moves a score or two, not all of them
 
 
 def test_the_whole_model_exports_to_int8_that_scores_as_its_fake_quantization(made, ranking_folder, tmp_path):
