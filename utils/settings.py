@@ -56,6 +56,7 @@ class Profile:
         n_recovery_pairs: labelled pairs of the short fine-tune after something was cut off.
         n_unlabelled_pairs: pairs without a label that the teacher scores for its students.
         n_distil_pairs: pairs a student sees, all epochs together.
+        n_label_pairs: labelled pairs of the fine-tune that ends a distillation.
         n_calibration_pairs: train pairs on which the ranges of activations are measured.
     """
 
@@ -74,14 +75,67 @@ class Profile:
     n_recovery_pairs: int
     n_unlabelled_pairs: int
     n_distil_pairs: int
+    n_label_pairs: int
     n_calibration_pairs: int
 
 
 PROFILES = {
-    "ci": Profile("ci", 160, 40, 100, 1_600, 16, 1, 20, 10, 4, 300, 64, 320, 800, 3_200, 64),
-    "laptop": Profile("laptop", 2_000, 500, 1_500, 16_000, 32, 3, 80, 100, 20, 2_000, 96, 6_400, 30_000, 110_000, 300),
+    "ci": Profile(
+        name="ci",
+        n_train_queries=160,
+        n_valid_queries=40,
+        n_test_queries=100,
+        n_train_pairs=1_600,
+        batch_size=16,
+        n_evaluations=1,
+        n_stop_queries=20,
+        n_end_to_end_queries=10,
+        n_latency_queries=4,
+        n_bootstrap=300,
+        max_tokens=64,
+        n_recovery_pairs=320,
+        n_unlabelled_pairs=800,
+        n_distil_pairs=3_200,
+        n_label_pairs=1_280,
+        n_calibration_pairs=64,
+    ),
+    "laptop": Profile(
+        name="laptop",
+        n_train_queries=2_000,
+        n_valid_queries=500,
+        n_test_queries=1_500,
+        n_train_pairs=16_000,
+        batch_size=32,
+        n_evaluations=3,
+        n_stop_queries=80,
+        n_end_to_end_queries=100,
+        n_latency_queries=20,
+        n_bootstrap=2_000,
+        max_tokens=96,
+        n_recovery_pairs=6_400,
+        n_unlabelled_pairs=30_000,
+        n_distil_pairs=110_000,
+        n_label_pairs=25_600,
+        n_calibration_pairs=300,
+    ),
     "gpu": Profile(
-        "gpu", None, None, None, 400_000, 64, 8, 400, 1_000, 100, 5_000, 192, 64_000, 2_000_000, 6_000_000, 1_000
+        name="gpu",
+        n_train_queries=None,
+        n_valid_queries=None,
+        n_test_queries=None,
+        n_train_pairs=400_000,
+        batch_size=64,
+        n_evaluations=8,
+        n_stop_queries=400,
+        n_end_to_end_queries=1_000,
+        n_latency_queries=100,
+        n_bootstrap=5_000,
+        max_tokens=192,
+        n_recovery_pairs=64_000,
+        n_unlabelled_pairs=2_000_000,
+        n_distil_pairs=6_000_000,
+        n_label_pairs=256_000,
+        n_calibration_pairs=1_000,
     ),
 }
 

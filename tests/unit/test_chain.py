@@ -59,7 +59,7 @@ def test_a_file_that_holds_no_recipe_of_its_name_is_refused_by_name(text, said, 
         recipes.named("deep")
 
 
-def test_labels_follow_the_scores_only_when_the_recipe_asks_for_them(monkeypatch):
+def test_labels_follow_the_scores_unless_the_recipe_leaves_them_out(monkeypatch):
     called, split = [], {"train": "judged", "valid": "held out"}
 
     def call(name):
@@ -67,17 +67,21 @@ def test_labels_follow_the_scores_only_when_the_recipe_asks_for_them(monkeypatch
 
     monkeypatch.setattr(recipes, "cut", lambda model, *_, **how: model)
     monkeypatch.setattr(recipes.distillation, "distil", call("scores"))
-    monkeypatch.setattr(recipes.training, "fine_tune", call("labels"))
+    monkeypatch.setattr(recipes.distillation, "finish_on_labels", call("labels"))
     catalogue = SimpleNamespace(pairs=split, top_gain=1)
     setting = Setting(catalogue, settings.profile("laptop"), seed=3, log_folder=Path("logs"))
-    assert recipes.distil("model", "tokenizer", taught="taught", recipe=Recipe(), setting=setting) == "model"
-    assert [name for name, _ in called] == ["scores"]
-    asked = Recipe(n_label_pairs=640, label_learning_rate=3e-4)
-    recipes.distil("model", "tokenizer", taught="taught", recipe=asked, setting=setting)
-    assert [name for name, _ in called] == ["scores", "scores", "labels"]
+
+    def steps(recipe):
+        called.clear()
+        assert recipes.distil("model", "tokenizer", taught="taught", recipe=recipe, setting=setting) == "model"
+        return [name for name, _ in called]
+
+    assert steps(Recipe()) == ["scores", "labels"]
+    assert steps(Recipe(n_label_pairs=0)) == ["scores"]
+    assert steps(Recipe(n_label_pairs=640, label_learning_rate=3e-4)) == ["scores", "labels"]
     how = called[-1][1]
-    assert (how["train"], how["valid"], how["seed"], how["learning_rate"]) == ("judged", "held out", 3, 3e-4)
-    assert (how["profile"].n_train_pairs, how["profile"].batch_size) == (640, 2 * setting.profile.batch_size)
+    assert (how["train"], how["valid"], how["seed"], how["n_pairs"]) == ("judged", "held out", 3, 640)
+    assert (how["learning_rate"], how["profile"]) == (3e-4, setting.profile)
 
 
 @pytest.fixture
@@ -88,7 +92,7 @@ def lesson(tmp_path, monkeypatch):
     def make(lesson, recipe, *, name, made_of):
         made.append(name)
         with stages.whole(tmp_path / name, notebook="results", made_of=made_of) as partial:
-            (partial / "config.json").write_text(f"{name} {recipe.student.n_layers}")
+            (partial / "config.json").write_text(f"{name} {made_of}")
 
     monkeypatch.setattr(chain, "MAKERS", dict.fromkeys(chain.STAGES, make))
     data = SimpleNamespace(hash="h")
@@ -113,8 +117,9 @@ def test_a_damaged_stage_and_a_changed_one_are_made_again_with_all_that_follow(l
     apply(lesson)
     (lesson.stage("quantized") / "config.json").write_text("damaged")
     assert apply(lesson) == ["quantized"]
-    other = Recipe(student=Shape(n_layers=2, n_heads=4, d_ff=256))
-    assert apply(lesson, other) == ["pruned", "student", "quantized"]
+    with stages.whole(lesson.stage("teacher"), notebook="results", made_of="other") as partial:
+        (partial / "config.json").write_text("another teacher")
+    assert apply(lesson) == ["pruned", "student", "quantized"]
 
 
 def test_changed_data_makes_every_stage_again(lesson):
@@ -125,11 +130,28 @@ def test_changed_data_makes_every_stage_again(lesson):
 
 def test_several_recipes_are_timed_in_one_go(lesson, monkeypatch):
     monkeypatch.setattr(chain.final, "measure", lambda lesson, ways: list(ways))
-    rows = chain.apply(lesson, Recipe(), Recipe(name="deep"), echo=lambda line: None)
-    assert rows == [*chain.ways(Recipe()), *chain.ways(Recipe(name="deep"))] and len(rows) == 8
+    deep = Recipe(name="deep", pruned=Shape(n_layers=6, n_heads=8, d_ff=512))
+    rows = chain.apply(lesson, Recipe(), deep, echo=lambda line: None)
+    assert rows == [*chain.ways(Recipe()), *chain.ways(deep)] and len(rows) == 8
     assert lesson.made == [*chain.STAGES, *(f"{stage}_deep" for stage in chain.STAGES)]
 
 
-def test_another_recipe_has_stages_of_its_own_name(lesson):
-    assert apply(lesson, Recipe(name="deep")) == ["pruned_deep", "student_deep", "quantized_deep"]
+@pytest.mark.parametrize(
+    ("how", "own"),
+    [
+        ({}, []),
+        ({"precision": "fp32"}, ["quantized_other"]),
+        ({"layers": "spread"}, ["student_other", "quantized_other"]),
+        ({"n_label_pairs": 0}, ["student_other", "quantized_other"]),
+        ({"pruned": Shape(n_layers=6, n_heads=8, d_ff=512)}, ["pruned_other", "student_other", "quantized_other"]),
+    ],
+)
+def test_another_recipe_has_stages_of_its_own_from_where_it_differs(lesson, how, own):
     assert apply(lesson) == ["pruned", "student", "quantized"]
+    assert apply(lesson, Recipe(name="other", **how)) == own
+    assert apply(lesson) == []
+
+
+def test_every_field_of_a_recipe_decides_one_stage():
+    decided = [field for fields in chain.STAGES.values() for field in fields]
+    assert sorted([*decided, "name"]) == sorted(Recipe.model_fields)

@@ -74,6 +74,37 @@ def test_student_of_shuffled_or_constant_scores_learns_no_order(small_folder, tm
         assert np.ptp(found) < 1.0 < np.ptp(list(WORTH.values()))
 
 
+@pytest.mark.parametrize("helps", [True, False])
+def test_labels_stay_only_where_valid_is_ranked_better_with_them(small_folder, tmp_path, monkeypatch, helps):
+    student, tokenizer = models.load(small_folder)
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    found = iter([0.5, 0.6 if helps else 0.5])
+    called = {}
+
+    def fine_tune(model, **how):
+        called.update(how)
+        with torch.no_grad():
+            model.classifier.bias += 1
+
+    monkeypatch.setattr(training, "fine_tune", fine_tune)
+    monkeypatch.setattr(training, "judged_ndcg10", lambda *_, **how: next(found))
+    stayed = distillation.finish_on_labels(
+        student,
+        tokenizer=tokenizer,
+        train="train",
+        valid=judged(4),
+        profile=settings.profile("ci"),
+        seed=0,
+        log_folder=tmp_path,
+        top_gain=1,
+        learning_rate=1e-3,
+        n_pairs=64,
+    )
+    assert stayed is helps
+    assert helps == any(not torch.equal(value, before[name]) for name, value in student.state_dict().items())
+    assert (called["train"], called["learning_rate"], called["profile"].n_train_pairs) == ("train", 1e-3, 64)
+
+
 def test_a_matched_student_learns_the_scores_as_well(small_folder, tmp_path):
     match = Match(models.load(small_folder)[0], layers=(0, 1), weight=0.1)
     scores, _ = distil(small_folder, tmp_path, taught=toy(24), match=match)

@@ -21,7 +21,20 @@ from utils.rank import models, runtimes
 from utils.shrink import recipe as recipes
 from utils.shrink.recipe import Recipe, Setting
 
-STAGES = ("pruned", "student", "quantized")
+STAGES = {  # and what of a recipe decides each, beside the stage before it
+    "pruned": {"pruned"},
+    "student": {
+        "student",
+        "layers",
+        "loss",
+        "n_unlabelled_pairs",
+        "n_distil_pairs",
+        "learning_rate",
+        "n_label_pairs",
+        "label_learning_rate",
+    },
+    "quantized": {"precision"},
+}
 
 
 def apply(lesson: Lesson, *chosen: Recipe, echo: Callable[[str], object] = print) -> list[Row]:
@@ -31,11 +44,12 @@ def apply(lesson: Lesson, *chosen: Recipe, echo: Callable[[str], object] = print
     return final.measure(lesson, {label: way for recipe in chosen for label, way in ways(recipe).items()})
 
 
-def make(lesson: Lesson, recipe: Recipe, *, until: str = STAGES[-1], echo: Callable[[str], object] = print) -> None:
+def make(lesson: Lesson, recipe: Recipe, *, until: str = "quantized", echo: Callable[[str], object] = print) -> None:
     """Make the recipe's stages up to one of them; those that are there, whole and made of the same, stay."""
     parent, data = "teacher", lesson.catalogue.hash
-    for stage in STAGES[: STAGES.index(until) + 1]:
-        name, made_of = stage_name(stage, recipe=recipe), _digest(recipe, lesson.stage(parent), data=data)
+    for stage in _up_to(until):
+        decided = recipe.model_dump_json(include=STAGES[stage])
+        name, made_of = stage_name(stage, recipe=recipe), _digest(decided, lesson.stage(parent), data=data)
         if _is_made(lesson.stage(name), made_of=made_of):
             echo(f"{name}: unchanged")
         else:
@@ -46,8 +60,13 @@ def make(lesson: Lesson, recipe: Recipe, *, until: str = STAGES[-1], echo: Calla
 
 
 def stage_name(stage: str, *, recipe: Recipe) -> str:
-    """Stages of the default recipe have the names that the notebooks give them; others add the recipe's name."""
-    return stage if recipe.name == "default" else f"{stage}_{recipe.name}"
+    """The name that the notebooks give a stage, as far as a recipe is the default's; then with the recipe's name.
+
+    So recipes that differ in the student alone share the pruned stage.
+    """
+    fields = set().union(*(STAGES[one] for one in _up_to(stage)))
+    is_default = recipe.model_dump(include=fields) == Recipe().model_dump(include=fields)
+    return stage if is_default else f"{stage}_{recipe.name}"
 
 
 def ways(recipe: Recipe) -> dict[str, Way]:
@@ -101,9 +120,13 @@ def _quantize(lesson: Lesson, recipe: Recipe, *, name: str, made_of: str) -> Non
 MAKERS = {"pruned": _prune, "student": _distil, "quantized": _quantize}
 
 
-def _digest(recipe: Recipe, parent: Path, *, data: str) -> str:
-    """What a stage is made of: the recipe, the code that applies it, the data, and the files of the stage before it."""
-    parts = recipe.model_dump_json(), fingerprint.code_of("utils.shrink.recipe"), data, stages.digest(parent)
+def _up_to(stage: str) -> list[str]:
+    return list(STAGES)[: list(STAGES).index(stage) + 1]
+
+
+def _digest(decided: str, parent: Path, *, data: str) -> str:
+    """What a stage is made of: its part of the recipe, the code for it, the data, and the files of the stage before."""
+    parts = decided, fingerprint.code_of("utils.shrink.recipe"), data, stages.digest(parent)
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ short texts in a batch with long ones are mostly padding.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -28,6 +29,7 @@ from utils.shrink.matching import Match, matched
 
 LEARNING_RATE = 5e-4
 WHICH_LAYERS = ("first", "spread")
+JUDGED_TIMES = 4  # as many queries of valid as early stopping looks at, times this, decide whether labels helped
 SORTED_TOGETHER = 16  # batches whose lists are sorted by length with each other
 
 
@@ -146,6 +148,52 @@ def distil(
             learning_rate=learning_rate,
             trainer_class=_InOrder,
         )
+
+
+def finish_on_labels(
+    student: PreTrainedModel,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Dataset,
+    valid: Dataset,
+    profile: Profile,
+    seed: int,
+    log_folder: Path,
+    top_gain: int,
+    learning_rate: float = LEARNING_RATE,
+    n_pairs: int | None = None,
+) -> bool:
+    """Fine-tune a distilled student in place on about `n_pairs` labelled pairs (None: `profile.n_label_pairs`).
+
+    The teacher's scores hold its mistakes as well, and labels are what a ranking is judged by. Where labels are few or
+    poor they can do harm, so the student stays as it was unless NDCG@10 on some queries of `valid` has risen.
+
+    Args:
+        train, valid: judged pairs, as in `Catalogue.pairs`. Batches are as large as those of `distil`.
+
+    Returns:
+        Whether the labels changed the student.
+    """
+    limits = {"tokenizer": tokenizer, "max_tokens": profile.max_tokens, "top_gain": top_gain}
+    some = training.first_queries(valid, n_queries=JUDGED_TIMES * profile.n_stop_queries)
+    judge = partial(training.judged_ndcg10, student, pairs=some, **limits)
+    before, state = judge(), copy.deepcopy(student.state_dict())
+    sizes = {"n_train_pairs": n_pairs or profile.n_label_pairs, "batch_size": 2 * profile.batch_size}
+    training.fine_tune(
+        student,
+        tokenizer=tokenizer,
+        train=train,
+        valid=valid,
+        profile=dataclasses.replace(profile, **sizes),
+        seed=seed,
+        log_folder=log_folder,
+        top_gain=top_gain,
+        learning_rate=learning_rate,
+    )
+    if judge() > before:
+        return True
+    student.load_state_dict(state)
+    return False
 
 
 def _check(taught: Dataset, *, batch_size: int) -> None:

@@ -53,24 +53,24 @@ class Recipe(_Strict):
     Attributes:
         pruned: the shape of the first cut, which is recovered on labels.
         student: the shape of what is distilled, started from the pruned model.
-        layers: which layers a cut keeps, as in `distillation.kept_layers`.
+        layers: which layers of the pruned model the student keeps, as in `distillation.kept_layers`.
         loss: a name in `distil_losses.LOSSES`.
         n_unlabelled_pairs, n_distil_pairs: as in `settings.Profile`.
         learning_rate: of the distillation.
-        n_label_pairs: labelled train pairs of the fine-tune on labels that follows it; 0 leaves that out.
+        n_label_pairs: as in `settings.Profile`; 0 leaves the fine-tune on labels out.
         label_learning_rate: of that fine-tune.
         precision: of what is shipped, for OpenVINO and for ONNX Runtime.
     """
 
     name: str = Field(default="default", pattern="^[a-z0-9_]+$")
     pruned: Shape = Shape(n_layers=6, n_heads=6, d_ff=384)
-    student: Shape = Shape(n_layers=3, n_heads=4, d_ff=240)
+    student: Shape = Shape(n_layers=2, n_heads=4, d_ff=240)
     layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
     n_unlabelled_pairs: int | None = Field(default=None, ge=1)
     n_distil_pairs: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
-    n_label_pairs: int = Field(default=0, ge=0)
+    n_label_pairs: int | None = Field(default=None, ge=0)
     label_learning_rate: float = Field(default=distillation.LEARNING_RATE, gt=0)
     precision: Literal["fp32", "int8"] = "int8"
 
@@ -125,9 +125,15 @@ def prune(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Cut vocabulary, positions, heads and neurons of the teacher, in place, and recover by a short fine-tune."""
     tokenizer = cut_vocabulary(teacher, tokenizer, setting=setting)
-    pruned = cut(teacher, tokenizer, shape=recipe.pruned, layers=recipe.layers, setting=setting)
-    profile = dataclasses.replace(setting.profile, n_train_pairs=setting.profile.n_recovery_pairs)
-    _learn_labels(pruned, tokenizer, profile=profile, learning_rate=RECOVERY_RATE, setting=setting)
+    pruned = cut(teacher, tokenizer, shape=recipe.pruned, layers="first", setting=setting)
+    training.fine_tune(
+        pruned,
+        tokenizer=tokenizer,
+        train=setting.catalogue.pairs["train"],
+        profile=dataclasses.replace(setting.profile, n_train_pairs=setting.profile.n_recovery_pairs),
+        learning_rate=RECOVERY_RATE,
+        **_judged(setting),
+    )
     return pruned, tokenizer
 
 
@@ -168,29 +174,25 @@ def teach(
 def distil(
     pruned: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, taught: Dataset, recipe: Recipe, setting: Setting
 ) -> PreTrainedModel:
-    """A student of the recipe's shape, started from the pruned model, taught on the teacher's scores, then on labels.
-
-    The labels come last, when the recipe asks for them: scores teach the student what the teacher knows, its mistakes
-    among it, and labels are what ranking is judged by. Batches are as large as those of the distillation.
-    """
+    """A student of the recipe's shape, cut from the pruned model and taught on the teacher's scores, then on labels."""
     student = cut(pruned, tokenizer, shape=recipe.student, layers=recipe.layers, setting=setting)
+    common = {"tokenizer": tokenizer, "profile": setting.profile} | _judged(setting)
     distillation.distil(
         student,
-        tokenizer=tokenizer,
         taught=taught,
-        valid=setting.catalogue.pairs["valid"],
-        profile=setting.profile,
-        seed=setting.seed,
-        log_folder=setting.log_folder,
-        top_gain=setting.catalogue.top_gain,
         loss=recipe.loss,
         learning_rate=recipe.learning_rate,
         n_pairs=recipe.n_distil_pairs,
+        **common,
     )
-    if recipe.n_label_pairs:
-        sizes = {"n_train_pairs": recipe.n_label_pairs, "batch_size": 2 * setting.profile.batch_size}
-        profile = dataclasses.replace(setting.profile, **sizes)
-        _learn_labels(student, tokenizer, profile=profile, learning_rate=recipe.label_learning_rate, setting=setting)
+    if recipe.n_label_pairs != 0:
+        distillation.finish_on_labels(
+            student,
+            train=setting.catalogue.pairs["train"],
+            learning_rate=recipe.label_learning_rate,
+            n_pairs=recipe.n_label_pairs,
+            **common,
+        )
     return student
 
 
@@ -207,23 +209,11 @@ def quantize(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
         os.replace(int8_onnx.static(of_onnx, work / "model.onnx", batches=batches), of_onnx)
 
 
-def _learn_labels(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    profile: Profile,
-    learning_rate: float,
-    setting: Setting,
-) -> None:
-    """Fine-tune a model in place on labelled train pairs, as the teacher was, in the sizes of `profile`."""
-    training.fine_tune(
-        model,
-        tokenizer=tokenizer,
-        train=setting.catalogue.pairs["train"],
-        valid=setting.catalogue.pairs["valid"],
-        profile=profile,
-        seed=setting.seed,
-        log_folder=setting.log_folder,
-        top_gain=setting.catalogue.top_gain,
-        learning_rate=learning_rate,
-    )
+def _judged(setting: Setting) -> dict:
+    """What every training is told beside its pairs: where it is judged, its seed, where its log goes."""
+    return {
+        "valid": setting.catalogue.pairs["valid"],
+        "top_gain": setting.catalogue.top_gain,
+        "seed": setting.seed,
+        "log_folder": setting.log_folder,
+    }
