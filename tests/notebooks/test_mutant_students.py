@@ -1,4 +1,7 @@
-"""A distiller that ignores its teacher is refused by the gate of notebook 04; one that listens is not."""
+"""A distiller that ignores its teacher is refused by the bounds of notebook 04; one that listens is not.
+
+The students here are judged before labels finish them: labels teach also those that were told nothing.
+"""
 
 import re
 
@@ -41,11 +44,17 @@ def faults(out, shop, start, *, heard, folder):
     student, teacher = make(), models.weights_hash(out / "teacher", runtime="pytorch")
     taught = teaching.load(out / "teaching", teacher_hash=teacher, data_hash=shop.hash)
     scores = heard(np.array(taught["score"][:], dtype=np.float32))
-    common = {"tokenizer": tokenizer, "valid": shop.pairs["valid"], "profile": settings.profile("ci"), "seed": 0}
-    common |= {"log_folder": folder, "top_gain": shop.top_gain}
-    heard_pairs = taught.remove_columns("score").add_column("score", scores)
-    distillation.distil(student, taught=heard_pairs, loss="list_net", **common)
-    distillation.finish_on_labels(student, train=shop.pairs["train"], **common)
+    distillation.distil(
+        student,
+        tokenizer=tokenizer,
+        taught=taught.remove_columns("score").add_column("score", scores),
+        valid=shop.pairs["valid"],
+        profile=settings.profile("ci"),
+        seed=0,
+        log_folder=folder,
+        top_gain=shop.top_gain,
+        loss="margin_mse",
+    )
     test = shop.pairs["test"]
     ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=2, max_tokens=64)
     found = ranker.score(list(zip(test["query"][:], test["product"][:], strict=True)))
