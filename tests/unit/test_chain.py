@@ -77,6 +77,7 @@ def test_labels_follow_the_scores_unless_the_recipe_leaves_them_out(monkeypatch)
         return [name for name, _ in called]
 
     assert steps(Recipe()) == ["scores", "labels"]
+    assert called[-1][1]["n_pairs"] is None, "None leaves the number to the profile"
     assert steps(Recipe(n_label_pairs=0)) == ["scores"]
     assert steps(Recipe(n_label_pairs=640, label_learning_rate=3e-4)) == ["scores", "labels"]
     how = called[-1][1]

@@ -103,6 +103,7 @@ def test_labels_stay_only_where_valid_is_ranked_better_with_them(small_folder, t
     assert stayed is helps
     assert helps == any(not torch.equal(value, before[name]) for name, value in student.state_dict().items())
     assert (called["train"], called["learning_rate"], called["profile"].n_train_pairs) == ("train", 1e-3, 64)
+    assert called["profile"].batch_size == 2 * settings.profile("ci").batch_size
 
 
 def test_a_matched_student_learns_the_scores_as_well(small_folder, tmp_path):
