@@ -233,3 +233,19 @@ def test_the_code_of_a_run_changes_with_seed_and_data_but_not_with_where_the_dat
         for change in ({}, {"seed": 1}, {"dataset": str(tmp_path / "one")}, {"dataset": str(tmp_path / "two" / "one")})
     ]
     assert len(set(hashes)) == 3 and hashes[2] == hashes[3]
+
+
+def test_new_records_rerun_the_notebooks_that_show_them_but_not_where_their_stages_alone_are_wanted(
+    course, folder, executed
+):
+    course.write("01_one", notebook("from utils.measure import recorded"))
+
+    def run(*, shows):
+        said = []
+        runner.run(**RUN, out=str(folder / f"shows-{shows}"), shows=shows, echo=said.append)
+        return said
+
+    run(shows=True), run(shows=False)
+    assert run(shows=True) == run(shows=False) == ["01_one: unchanged"]
+    record(0)
+    assert run(shows=True) != ["01_one: unchanged"] and run(shows=False) == ["01_one: unchanged"]

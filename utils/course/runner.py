@@ -60,6 +60,7 @@ def run(
     only: str | None = None,
     out: str = "",
     parameters: Mapping[str, Mapping[str, object]] | None = None,
+    shows: bool = True,
     echo: Callable[[str], object] = print,
 ) -> Path:
     """Execute the notebooks that are not fresh, in order; returns the run's folder.
@@ -68,6 +69,8 @@ def run(
 
     Args:
         parameters: further parameters of single notebooks, by the notebook's name.
+        shows: whether a notebook is stale when recorded results that it shows have changed; not for whoever wants its
+            stages alone.
 
     Raises:
         ValueError: unknown notebook, profile or parameter, unusable data, a folder that cannot be written, or one in
@@ -80,7 +83,8 @@ def run(
         raise ValueError(f"{settings.NOTEBOOKS.name}/ holds no notebooks; they are named NN_title.ipynb")
     if strange := set(parameters or {}) - {path.stem for path in notebooks()}:
         raise ValueError(f"parameters are given for '{strange.pop()}', which is no notebook")
-    jobs = partial(_jobs, chosen, profile=profile, dataset=dataset, seed=seed, out=out, parameters=parameters or {})
+    given = {"parameters": parameters or {}, "shows": shows}
+    jobs = partial(_jobs, chosen, profile=profile, dataset=dataset, seed=seed, out=out, **given)
     stale = [job.source.stem for job in jobs() if _state(job)[0] != "fresh"]
     if stale and dataset != "synthetic":
         _check_data(dataset, profile=profile)
@@ -110,7 +114,7 @@ def status(*, profile: str, dataset: str, seed: int, out: str = "") -> list[Note
     """How every notebook stands in this run; nothing is executed."""
     return [
         NotebookStatus(name=job.source.stem, state=_state(job)[0], seconds=execution.stamp(job.executed).get("seconds"))
-        for job in _jobs(notebooks(), profile=profile, dataset=dataset, seed=seed, out=out, parameters={})
+        for job in _jobs(notebooks(), profile=profile, dataset=dataset, seed=seed, out=out, parameters={}, shows=True)
     ]
 
 
@@ -122,6 +126,7 @@ def _jobs(
     seed: int,
     out: str,
     parameters: Mapping[str, Mapping[str, object]],
+    shows: bool,
 ) -> Iterator[Job]:
     """One at a time, for a notebook's fingerprint depends on the stages that those before it have just made."""
     settings.profile(profile)
@@ -132,7 +137,7 @@ def _jobs(
         nb = nbformat.read(path, as_version=4)
         made, needs = stages.hashes(folder), nb.metadata.get(STAMP, {}).get("needs", [])
         upstream = data | {f"stage {stage}": made.get(stage, "missing") for stage in needs}
-        upstream |= prints.recorded_hashes(nb, dataset=dataset)
+        upstream |= prints.recorded_hashes(nb, dataset=dataset) if shows else {}
         given = deciding | parameters.get(path.stem, {})
         yield Job(
             source=path,

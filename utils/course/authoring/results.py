@@ -96,7 +96,7 @@ def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], objec
     chosen = {"profile": profile, "dataset": dataset, "seed": seed}
     out = str(settings.ARTIFACTS / "results" / f"{settings.dataset_name(dataset)}-{profile}-{seed}")
     for number in NOTEBOOKS:
-        runner.run(**chosen, only=number, out=out, echo=echo)
+        runner.run(**chosen, only=number, out=out, shows=False, echo=echo)
     return lesson.begin(recorded.STUDY, **chosen, out=out, needs=("teacher",))
 
 
