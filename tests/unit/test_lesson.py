@@ -3,6 +3,7 @@
 import pytest
 
 from utils.course import lesson, rows, stages
+from utils.rank.metrics import Quality
 
 
 def begin(tmp_path, **changes):
@@ -36,6 +37,14 @@ def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path
     assert (row.notebook, row.profile, row.seed, row.dataset) == ("00_test", "ci", 3, "synthetic")
     assert "1. It ranks." in capsys.readouterr().out
     assert len(started.pairs("test")) == 20 * started.profile.n_test_queries
+
+
+def test_row_of_a_model_on_its_way_to_a_stage_is_of_valid_and_says_why_the_rest_is_missing(tmp_path):
+    started = begin(tmp_path)
+    quality = Quality({"q1": 0.5, "q2": 1.0}, {"q1": 0.0, "q2": 1.0}, {})
+    row = started.add_row(parent="x", **rows.valid_fields("copied", label="before", quality=quality, threads=2))
+    assert (row.stage, row.split, row.n_queries, row.ndcg10, row.mrr10) == ("copied", "valid", 2, 0.75, 0.5)
+    assert row.disk_bytes is None and "valid" in row.why_null["disk_bytes"]
 
 
 def test_model_card_names_the_notebook_that_made_the_stage_and_the_row_it_shows(tmp_path):

@@ -15,6 +15,7 @@ from utils.settings import N_CANDIDATES
 
 ITSELF = "this is the teacher: there is no difference to itself"
 NOT_OURS = "a baseline, not a model folder of the course"
+ON_THE_WAY = "a model on its way to a stage: judged on valid, never written, timed or shipped"
 SPEED = ("n_candidates", "batch_size", "latency_ms", "pairs_per_s", "instance", "usd_per_million_queries")
 QUALITY = ("split", "n_queries", "ndcg10", "mrr10", "ndcg10_delta", "ndcg10_end_to_end", "recall")
 
@@ -40,6 +41,19 @@ def quality_fields(quality: Quality, *, teacher: Quality | None, n_resamples: in
         "ndcg10": quality.ndcg10,
         "mrr10": quality.mrr10,
     }
+
+
+def valid_fields(stage: str, *, label: str, quality: Quality, threads: int) -> dict:
+    """The fields of a row for a model in PyTorch on its way to a stage, judged on queries of valid to choose by.
+
+    Its stage is a name of its own, so that a gate can hold it to bounds.
+    """
+    names = {"stage": stage, "label": label, "runtime": "pytorch", "precision": "fp32", "device": "cpu"}
+    figures = {"split": "valid", **{name: getattr(quality, name) for name in ("n_queries", "ndcg10", "mrr10")}}
+    known = names | {"threads": threads} | figures
+    sizes = ("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder", "macs_per_pair")
+    empty = (*sizes, *SPEED, *(set(QUALITY) - set(known)), "model_hash", "disk_bytes", "peak_rss_bytes")
+    return known | {"why_null": dict.fromkeys(empty, ON_THE_WAY)}
 
 
 def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
