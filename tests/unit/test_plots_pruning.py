@@ -15,10 +15,11 @@ def test_a_map_shows_each_layer_s_parts_from_most_to_least_as_shares_of_the_larg
 
 def test_curves_have_a_panel_for_each_cut_and_a_level_for_the_whole_model():
     panels = {"heads": {"Taylor": {12: 0.9, 6: 0.8}, "random": {6: 0.5}}, "neurons": {"Taylor": {8: 0.7, 4: 0.6}}}
-    figure = plots_pruning.quality_curves(panels, before=0.9, title="Half may go")
+    figure = plots_pruning.quality_curves(panels, before=0.9, floor=0.4, title="Half may go")
     left, right = figure.axes
     assert [list(line.get_xydata().ravel()) for line in left.lines[:2]] == [[12, 0.9, 6, 0.8], [6, 0.5]]
     assert left.lines[1].get_linestyle() == "None" != left.lines[0].get_linestyle()
-    assert list(left.lines[2].get_ydata()) == [0.9, 0.9] and len(right.lines) == 2
+    levels = [list(line.get_ydata()) for line in left.lines[2:]]
+    assert levels == [[0.9, 0.9], [0.4, 0.4]] and len(right.lines) == 3
     assert [axes.get_xlabel() for axes in figure.axes] == ["heads", "neurons"]
     assert figure.get_suptitle() == "Half may go" and left.get_ylabel().startswith("judged NDCG@10")

@@ -30,10 +30,11 @@ def importance_map(importance: np.ndarray, *, part: str, title: str) -> Figure:
     return figure
 
 
-def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, title: str) -> Figure:
+def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, floor: float, title: str) -> Figure:
     """NDCG@10 against what was cut, a panel for each x label and a line for each way of choosing.
 
-    A way with a single point is drawn as a large mark; `before`, the quality when nothing is cut, as a level line.
+    A way with a single point is drawn as a large mark; level lines are `before`, the quality when nothing is cut, and
+    `floor`, that of a random order.
     """
     figure, row = plt.subplots(1, len(panels), figsize=WIDE, sharey=True, squeeze=False, layout="constrained")
     for axes, (xlabel, curves) in zip(row[0], panels.items(), strict=True):
@@ -46,6 +47,7 @@ def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, 
             )
             axes.plot(list(curve), list(curve.values()), **style)
         axes.axhline(before, color="black", linewidth=1, label="nothing cut")
+        axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
         axes.set(xlabel=xlabel)
     row[0][0].set(ylabel="judged NDCG@10 on valid", ylim=(0, 1.02))
     handles, names = row[0][0].get_legend_handles_labels()

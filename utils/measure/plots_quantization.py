@@ -18,7 +18,8 @@ def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figu
     for number, (name, values) in enumerate(errors.items()):
         style = {"color": COLOURS[number], "linestyle": ("-", "--", ":")[number % 3]}
         axes.plot(100 * np.asarray(values)[order], linewidth=2, label=name, **style)
-    axes.set(ylim=(0, None), xlabel="outputs of the layer, by the first error", ylabel="lost of the weights (%)")
+    axes.set(ylim=(0, None), xlabel=f"outputs of the layer, sorted by the error with {next(iter(errors))}")
+    axes.set(ylabel="error, root mean square (% of the weights')")
     axes.legend(frameon=True)
     return _finish(figure, title=title)
 
@@ -45,7 +46,8 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     """
     figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
     for number, (name, (drift, change)) in enumerate(points.items(), start=1):
-        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": f"{number} {name}"}
+        turn = number + number // 6  # so that no two ways have both colour and marker in common
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[turn % 6], "label": f"{number} {name}"}
         axes.scatter([drift], [change], s=50, **style)
     for side, (place, numbers) in enumerate(_shared(points.values()).items()):
         beside = {"xytext": (5, 4) if side % 2 else (-11, -11), "textcoords": "offset points"}

@@ -35,7 +35,7 @@ def storage(
     left.plot(*_percent(least), color="grey", linewidth=1, linestyle=(0, (1, 1)), label="the least, values as they are")
     for axes, what in ((left, "as it is (lines: derived)"), (right, "after zstd")):
         axes.axhline(1, color="black", linewidth=0.8)
-        axes.set(xlabel=f"zeros (%), {what}", xlim=(25, 100), ylim=(0, 2.1))
+        axes.set(xlabel=f"zeros (%), {what}", xlim=(25, 100), ylim=(0, 2.25))
     left.set_ylabel("bytes over those of the dense file")
     _finish(figure, title="")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
@@ -56,7 +56,8 @@ def quality_by_sparsity(
         style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number % 4]}
         axes.plot(*_percent(curve), label=name, **style)
     for number, (name, (share, value)) in enumerate(points.items(), start=len(lines)):
-        style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 9, "markeredgecolor": "black"}
+        style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 11, "markerfacecolor": "none"}
+        style |= {"markeredgewidth": 2}  # hollow, for they may lie on each other
         axes.plot([100 * share], [value], linestyle="none", label=name, **style)
     axes.axhline(whole, color="black", linewidth=0.8, label="no zeros")
     axes.set(xlabel="zeros among the encoder's weights (%), not retrained", ylabel="judged NDCG@10 on valid")
