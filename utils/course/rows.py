@@ -17,13 +17,16 @@ ITSELF = "this is the teacher: there is no difference to itself"
 NOT_OURS = "a baseline, not a model folder of the course"
 ON_THE_WAY = "a model on its way to a stage: judged on valid, never written, timed or shipped"
 SPEED = ("n_candidates", "batch_size", "latency_ms", "pairs_per_s", "instance", "usd_per_million_queries")
+SIZE = (
+    *("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder"),
+    *("model_hash", "disk_bytes", "peak_rss_bytes", "macs_per_pair"),
+)
 QUALITY = ("split", "n_queries", "ndcg10", "mrr10", "ndcg10_delta", "ndcg10_end_to_end", "recall")
 
 
 def baseline_fields(stage: str, *, label: str, runtime: str) -> dict:
     """The fields of a row for a ranking that no transformer of ours made, with the reasons for what it cannot have."""
-    reasons = dict.fromkeys(("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder"), NOT_OURS)
-    reasons |= dict.fromkeys(("model_hash", "disk_bytes", "peak_rss_bytes", "macs_per_pair"), NOT_OURS)
+    reasons = dict.fromkeys(SIZE, NOT_OURS)
     reasons |= dict.fromkeys(SPEED, "a baseline of quality; its time is not what the course cuts")
     known = {"stage": stage, "label": label, "runtime": runtime, "precision": "fp32", "device": "cpu", "threads": 1}
     return known | {"why_null": reasons}
@@ -51,8 +54,7 @@ def valid_fields(stage: str, *, label: str, quality: Quality, threads: int) -> d
     names = {"stage": stage, "label": label, "runtime": "pytorch", "precision": "fp32", "device": "cpu"}
     figures = {"split": "valid", **{name: getattr(quality, name) for name in ("n_queries", "ndcg10", "mrr10")}}
     known = names | {"threads": threads} | figures
-    sizes = ("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder", "macs_per_pair")
-    empty = (*sizes, *SPEED, *(set(QUALITY) - set(known)), "model_hash", "disk_bytes", "peak_rss_bytes")
+    empty = (*SIZE, *SPEED, *(set(QUALITY) - set(known)))
     return known | {"why_null": dict.fromkeys(empty, ON_THE_WAY)}
 
 
