@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # On Linux without a GPU, an index of CPU builds saves gigabytes: choose one at https://pytorch.org/get-started/locally/
 TORCH_INDEX ?=
 
+# Tests that need no run of the notebooks: two at a time, each on one core, before those that train on all cores.
+APART := tests/unit tests/notebooks/test_survival.py
+
 .PHONY: help setup run test contract lab lint hooks lock notebooks clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
@@ -36,7 +39,8 @@ notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebo
 	$(BIN)/course publish
 
 test: lint  ## lint, then pass all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(APART)
+	$(BIN)/python -m pytest -m "not slow" tests/notebooks $(patsubst %,--ignore=%,$(APART))
 
 contract: $(VENV)/installed-dev  ## show how hard the embedded shop is, and that a run repeats itself (minutes)
 	$(BIN)/python -m pytest -m slow -s

@@ -14,6 +14,7 @@ from utils.data import catalogue
 from utils.measure import ledger
 from utils.rank import metrics, models, runtimes, training
 from utils.shrink import distillation, teaching
+from utils.shrink.recipe import Recipe
 
 NAME = "04_distill"
 
@@ -29,8 +30,9 @@ def start(out, shop):
     pruned, tokenizer = models.load(out / "pruned")
     made, _ = models.load(out / "student")
     lists = training.draw_lists(shop.pairs["train"], n_lists=32, seed=0)
+    there, n_kept = pruned.config.num_hidden_layers, made.config.num_hidden_layers
     shape = {
-        "layers": distillation.kept_layers(pruned.config.num_hidden_layers, n_kept=made.config.num_hidden_layers),
+        "layers": distillation.kept_layers(there, n_kept=n_kept, which=Recipe().layers),
         "n_heads": made.base_model.encoder.layer[0].attention.self.num_attention_heads,
         "d_ff": made.config.intermediate_size,
         "batches": [training.collate([one], tokenizer=tokenizer, max_tokens=64) for one in lists],

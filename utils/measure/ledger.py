@@ -158,7 +158,8 @@ def current(path: Path, *, dataset_hash: str | None = None) -> list[Row]:
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows as a reader wants them: quality, size, work, time and money.
 
-    A dash stands where a row has no value; a column that no row fills is left out.
+    A dash stands where a row has no value; a column that no row fills is left out, and so are the threads where all
+    rows were timed on as many.
     """
     columns = {
         "NDCG@10": lambda r: f"{r.ndcg10:.3f}",
@@ -169,12 +170,15 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
         "M parameters": lambda r: f"{r.n_params / 1e6:.1f}",
         "MB": lambda r: f"{r.disk_bytes / 1e6:.1f}",
         "G MACs a pair": lambda r: f"{r.macs_per_pair / 1e9:.2f}",
+        "threads": lambda r: f"{r.threads}" if r.latency_ms else "–",
         "ms a query of 100 (p50)": lambda r: f"{r.latency_ms.p50:,.0f}",
         "pairs/s": lambda r: f"{r.pairs_per_s:,.0f}",
         "$ a million queries": lambda r: f"{r.usd_per_million_queries:,.0f}",
     }
     data = {title: [_or_dash(cell, row) for row in rows] for title, cell in columns.items()}
     data = {title: cells for title, cells in data.items() if set(cells) != {"–"}}
+    if len(set(data.get("threads", [])) - {"–"}) == 1:
+        del data["threads"]
     return pd.DataFrame(data, index=pd.Index([row.label for row in rows], name="row"))
 
 

@@ -70,8 +70,8 @@ def kept_layers(n_layers: int, *, n_kept: int, which: str = "first") -> list[int
     """Numbers of the layers, counted from 0, that stay when `n_kept` of `n_layers` do.
 
     Args:
-        which: "first" drops the last ones, which a short fine-tune changed most and text needs least; "spread" takes
-            layers at equal distances, the first and the last among them (one alone: the first).
+        which: "first" drops the last ones; "spread" takes layers at equal distances, the first and the last among them
+            (one alone: the first), so that what a fine-tune taught the last one stays.
 
     Raises:
         ValueError: there are not so many, or `which` is neither.

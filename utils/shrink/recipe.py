@@ -64,7 +64,7 @@ class Recipe(_Strict):
 
     name: str = Field(default="default", pattern="^[a-z0-9_]+$")
     pruned: Shape = Shape(n_layers=6, n_heads=6, d_ff=384)
-    student: Shape = Shape(n_layers=2, n_heads=4, d_ff=240)
+    student: Shape = Shape(n_layers=3, n_heads=3, d_ff=192)
     layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
     n_unlabelled_pairs: int | None = Field(default=None, ge=1)
