@@ -45,6 +45,15 @@ def test_runs_are_drawn_together_by_means_of_quality_and_medians_of_time(folder)
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.700 to 0.900" and table.loc["teacher", "NDCG@10"] == "0.800"
 
 
+def test_the_page_says_which_seeds_ran_on_which_machine(folder):
+    one, other = {"processor": "first", "cores": 2}, {"processor": "second", "cores": 2}
+    record(0, machine=one), record(1, machine=one)
+    assert "\nMeasured on this machine: processor first" in results.sections()
+    record(2, machine=other)
+    assert "this machine with seed 0 and 1: processor first" in results.sections()
+    assert "this machine with seed 2: processor second" in results.sections()
+
+
 def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_seeds(folder):
     queries = [f"q{i}" for i in range(40)]
     teacher = dict.fromkeys(queries, 0.8)

@@ -134,7 +134,6 @@ def sections() -> str:
 
 def _section(dataset: str) -> str:
     runs = recorded.read(dataset=dataset)
-    machines = "\n".join(dict.fromkeys(report.machine_words(run.machine) for run in runs))
     dates = sorted(row["time_utc"][:10] for run in runs for row in run.rows)
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     heading = f"**{NAMES.get(dataset, dataset)}**, {runs[-1].rows[0]['n_queries']:,} test queries:"
@@ -144,7 +143,18 @@ def _section(dataset: str) -> str:
             "What is left of the teacher in fp32 PyTorch, on one thread, timed by turns:\n\n" + _markdown(kept)
         )
     shown = "\n".join(tables)
-    return f"{heading}\n\n{shown}\n{machines} Recorded by `course results`, {when}.\n"
+    return f"{heading}\n\n{shown}\n{_machines(runs)} Recorded by `course results`, {when}.\n"
+
+
+def _machines(runs: Sequence[recorded.Run]) -> str:
+    """A sentence on every machine; where they differ, it says which seeds ran there."""
+    seeds: dict[str, list[str]] = {}
+    for run in runs:
+        seeds.setdefault(report.machine_words(run.machine), []).append(str(run.seed))
+    if len(seeds) == 1:
+        return next(iter(seeds))
+    here = "this machine"
+    return "\n".join(words.replace(here, f"{here} with seed {' and '.join(ran)}", 1) for words, ran in seeds.items())
 
 
 def _markdown(frame: pd.DataFrame) -> str:
