@@ -190,13 +190,20 @@ def partial(path: Path) -> Path:
     return path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Write a text file beside its place, then put it there: whole or not at all."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; when the block ends well it becomes `path`, whole, else it is removed."""
     try:
-        partial(path).write_text(text, encoding="utf-8", newline="\n")
+        yield partial(path)
         os.replace(partial(path), path)
     finally:
         partial(path).unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text file beside its place, then put it there: whole or not at all."""
+    with whole_file(path) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

@@ -60,6 +60,16 @@ def test_bad_value_is_refused_by_place_and_name(folder, file, old, new, message)
         load(folder)
 
 
+def test_a_text_in_two_splits_is_used_in_the_later_one_alone(folder):
+    change(folder, "queries.csv", "q3,", "q4,Tall  LAMP,train\nq5,blue mug,test\nq6,blue mug,train\nq3,")
+    change(folder, "queries.csv", "q2,blue mug,valid", "q2,blue mug,valid\nq7,mug,valid")
+    change(folder, "labels.csv", "q1,p1", "q4,p1,Exact\nq5,p2,Exact\nq6,p2,Exact\nq7,p2,Exact\nq1,p1")
+    loaded = load(folder)
+    of_split = {split: sorted(set(pairs["query_id"])) for split, pairs in loaded.pairs.items()}
+    assert of_split == {"train": ["q1"], "valid": ["q7"], "test": ["q3", "q5"]}
+    assert sorted(loaded.queries["query_id"]) == ["q1", "q3", "q5", "q7"]
+
+
 EVENTS = "time,user_id,query_id,product_id,event,position\n2026-01-31,u1,q1,p2,click,1\n"
 
 

@@ -30,9 +30,11 @@ def test_check_counts_what_is_there(capsys, folder):
 
 def test_check_names_a_query_text_that_stands_in_two_splits(capsys, folder):
     assert "in more than one split: 0\n" in run(capsys, "data", "check", str(folder))[1]
-    text = (folder / "queries.csv").read_text()
-    (folder / "queries.csv").write_text(text.replace("tall", " RED"))
-    assert "in more than one split: 1, such as 'red'" in run(capsys, "data", "check", str(folder))[1]
+    queries = folder / "queries.csv"
+    queries.write_text(queries.read_text() + "q4, BLUE,train\n")
+    assert "in more than one split: 1, such as 'blue'; used in the last" in run(capsys, "data", "check", str(folder))[1]
+    queries.write_text(queries.read_text().replace("tall", "RED"))
+    assert "the split 'train' whose text is in no later split too" in run(capsys, "data", "check", str(folder))[2]
 
 
 def test_bad_input_ends_with_status_2_and_one_paragraph(capsys, folder):

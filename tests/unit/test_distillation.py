@@ -122,6 +122,8 @@ def test_labels_are_not_looked_at(small_folder, tmp_path):
 def test_pairs_without_scores_and_an_unknown_loss_are_refused(small_folder, tmp_path):
     with pytest.raises(ValueError, match="no column 'score'"):
         distil(small_folder, tmp_path, taught=toy(2).remove_columns("score"))
+    with pytest.raises(ValueError, match="taught has no pairs"):
+        distil(small_folder, tmp_path, taught=toy(2).select([]))
     with pytest.raises(ValueError, match="not one of logit_mse"):
         distil(small_folder, tmp_path, taught=toy(2), loss="mse")
     student, tokenizer = models.load(small_folder)

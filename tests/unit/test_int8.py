@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -114,6 +115,26 @@ def test_packed_weights_score_nearly_the_same_and_take_their_bits(ranking_folder
     multiplied = 2 * (4 * 384 * 384 + 2 * 384 * 1536)  # weights; a block of 32 has a scale of 4 bytes
     assert saved == pytest.approx(multiplied * (4 - bits / 8 - 4 / 32), rel=0.01)
     assert 0.2 < int8_onnx.quantized_share(path) < 0.25
+
+
+@pytest.mark.parametrize(
+    ("quantize", "writer"),
+    [(int8_onnx.dynamic, (int8_onnx.ort, "quantize_dynamic")), (int8_onnx.embeddings, (onnx, "save"))],
+)
+def test_a_quantizer_that_is_stopped_leaves_the_older_graph_as_it_was(
+    ranking_folder, tmp_path, monkeypatch, quantize, writer
+):
+    target = tmp_path / "model.onnx"
+    target.write_bytes(b"older")
+
+    def stopped(model, path, *args, **how):
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*writer, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        quantize(graph(ranking_folder), target)
+    assert target.read_bytes() == b"older" and list(tmp_path.iterdir()) == [target]
 
 
 def test_wrong_calls_of_the_onnx_quantizers_are_refused(ranking_folder, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from datasets import Dataset
 from hypothesis import strategies as st
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
 from utils import settings
 from utils.rank import metrics, models, ranker, runtimes, training
@@ -28,6 +28,12 @@ def test_scores_do_not_depend_on_order_or_batch_size(small_folder):
     again = open_small(small_folder, batch_size=3).score([PAIRS[i] for i in shuffled])
     np.testing.assert_allclose(again, scores[shuffled], atol=1e-5)
     assert scores.dtype == np.float32 and scores.shape == (len(PAIRS),) and len(set(scores)) > 10
+
+
+def test_a_checkpoint_that_is_not_built_like_bert_is_refused(tmp_path):
+    DistilBertConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="a distilbert has no 'hidden_dropout_prob'; take a model built like BERT"):
+        models.build_cross_encoder(str(tmp_path), seed=0)
 
 
 TEXTS = st.text(alphabet="ab é漢👟\u200f<&", max_size=60)

@@ -54,6 +54,27 @@ def test_the_page_says_which_seeds_ran_on_which_machine(folder):
     assert "this machine with seed 2: processor second" in results.sections()
 
 
+def test_runs_of_data_that_have_changed_since_are_left_out(folder):
+    record(0, dataset_hash="old", time_utc="2026-01-01T"), record(1, dataset_hash="new", time_utc="2026-01-02T")
+    assert [run.seed for run in recorded.read(dataset="synthetic")] == [1]
+    assert "seeds 1" in recorded.table(dataset="synthetic").columns
+
+
+def test_a_row_is_of_one_size_of_model_and_says_its_seeds_where_they_are_not_all(folder):
+    for seed, (n_params, ndcg10) in enumerate([(9, 0.9), (9, 0.8), (5, 0.4)]):
+        record(seed, n_params=n_params, ndcg10=ndcg10, time_utc=f"2026-01-0{3 - seed}T")  # seed 0 is the newest
+    table = recorded.table(dataset="synthetic")
+    assert table.loc["teacher", "seeds 0, 1, 2"] == "0.800 to 0.900 (seeds 0, 1)"
+    assert table.loc["teacher", "NDCG@10"] == "0.850"
+
+
+def test_a_data_set_is_shown_by_the_profile_in_its_record_and_not_by_its_name(folder):
+    record(0, dataset="gaming-laptop-shop", profile="ci")
+    assert results.sections() == ""
+    record(0, dataset="gaming-laptop-shop")
+    assert "**gaming-laptop-shop**" in results.sections()
+
+
 def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_seeds(folder):
     queries = [f"q{i}" for i in range(40)]
     teacher = dict.fromkeys(queries, 0.8)
@@ -197,6 +218,15 @@ def test_only_what_this_study_made_is_recorded_and_no_other_study_works_beside_i
     lock = settings.ARTIFACTS / "results" / "synthetic-laptop-0" / ".study.lock"
     with settings.alone(lock, busy=""), pytest.raises(ValueError, match="another study is working there"):
         study([0])
+
+
+def test_a_record_with_a_recipe_that_would_be_lost_is_not_replaced(runs, folder):
+    both = {"datasets": ["synthetic"], "profile": "laptop", "echo": print}
+    results.study(**both, seeds=[0], recipes=[Recipe(), Recipe(name="other")])
+    before = (folder / "synthetic-laptop-0.json").read_bytes()
+    with pytest.raises(ValueError, match=r"-0\.json: holds the recipe 'other'.*add --recipe other, or delete the file"):
+        results.study(**both, seeds=[1, 0], recipes=[Recipe()])
+    assert (folder / "synthetic-laptop-0.json").read_bytes() == before and len(list(folder.iterdir())) == 1
 
 
 def test_another_recipe_is_another_run(course):

@@ -118,6 +118,15 @@ def test_crops_are_words_of_one_product_and_titles_are_whole():
     assert {query for query, _, _, source in found if source == "title"} <= set(PRODUCTS)
 
 
+def test_columns_without_spaces_are_cropped_by_characters_too():
+    colours, things = "红蓝绿黑白", ("皮沙发", "木椅子", "台灯", "茶几")
+    about = "适合客厅和卧室的家具送货上门三年保修材料环保做工精细"
+    titles = [f"{colour}色{thing} 家具{thing} {about}" for colour in colours for thing in things]
+    made = shop(train=[f"{colour}色沙发" for colour in colours], titles=titles, held_out="没有")
+    crops = {query for query, *_, source in rows(teaching.pairs(made, n_unlabelled=300, seed=0)) if source == "crop"}
+    assert len(crops) > 5 and all(2 <= len(crop.replace(" ", "")) <= 12 for crop in crops)
+
+
 def test_a_text_without_spaces_is_cropped_by_characters_and_every_unjudged_list_has_two_products():
     colours, things = "红蓝绿黑白", ("皮沙发", "木椅子", "台灯", "茶几")
     titles = [f"{colour}色{thing}第{n}款" for n in "一二三" for colour in colours for thing in things]

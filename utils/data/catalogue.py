@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -241,18 +241,32 @@ def shared_texts(queries: Iterable[tuple[str, str]]) -> list[str]:
     return [text for text, found in splits.items() if len(found) > 1]
 
 
+def of_splits(rows: Iterable[dict[str, str]]) -> Iterator[tuple[dict[str, str], str]]:
+    """The queries with their splits, in file order, each text in one split alone: test goes before valid, valid before
+    train. The same text in an earlier split is left out, or a ranker would be tested on labels that it has learned.
+    """
+    split_of = [(row, row.get("split") or split_by_hash(row["query"])) for row in rows]
+    last: dict[str, str] = {}
+    for row, split in split_of:
+        text = normal_text(row["query"])
+        last[text] = max(last.get(text, split), split, key=SPLITS.index)
+    return ((row, split) for row, split in split_of if last[normal_text(row["query"])] == split)
+
+
 def normal_text(query: str) -> str:
     """The query as two of them are compared: lower case, single spaces."""
     return " ".join(query.lower().split())
 
 
 def build(tables: dict[str, list[dict]], *, name: str, profile: settings.Profile) -> Catalogue:
-    """Join checked tables into a Catalogue; `profile` bounds the queries of each split, in file order."""
+    """Join checked tables into a Catalogue; `profile` bounds the queries of each split, in file order.
+
+    A query whose text stands in a later split too is left out, as `of_splits` says.
+    """
     limits = dict(zip(SPLITS, (profile.n_train_queries, profile.n_valid_queries, profile.n_test_queries), strict=True))
     queries: dict[str, dict] = {}
     kept: Counter = Counter()
-    for row in tables["queries.csv"]:
-        split = row.get("split") or split_by_hash(row["query"])
+    for row, split in of_splits(tables["queries.csv"]):
         if limits[split] is None or kept[split] < limits[split]:
             kept[split] += 1
             queries[row["query_id"]] = _query(row, split=split)
@@ -266,7 +280,10 @@ def build(tables: dict[str, list[dict]], *, name: str, profile: settings.Profile
             pairs[query["split"]].append(_pair(query, product, gain=scale[row["label"]]))
     empty = [split for split in SPLITS if not pairs[split]]
     if empty:
-        raise DataError(f"labels.csv: no label for a query of the split '{empty[0]}'; judge some, or give fewer splits")
+        raise DataError(
+            f"labels.csv: no label for a query of the split '{empty[0]}' whose text is in no later split too; "
+            "judge some, or give fewer splits"
+        )
     return Catalogue(
         name=name,
         queries=Dataset.from_list(list(queries.values())),

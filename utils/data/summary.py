@@ -18,6 +18,9 @@ def lines(tables: dict[str, list[dict]]) -> list[str]:
     return [
         *(f"{file}: {len(rows):,} lines" for file, rows in tables.items()),
         "queries by split: " + ", ".join(f"{split} {splits[split]:,}" for split in catalogue.SPLITS),
-        f"query texts in more than one split: {len(leaked):,}" + (f", such as '{leaked[0]}'" if leaked else ""),
+        f"query texts in more than one split: {len(leaked):,}"
+        + (
+            f", such as '{leaked[0]}'; used in the last one alone, so that none is learned and tested" if leaked else ""
+        ),
         "labels: " + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()),
     ]

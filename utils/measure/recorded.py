@@ -61,12 +61,16 @@ def place(*, dataset: str, profile: str, seed: int) -> Path:
 def read(*, dataset: str, profile: str = "laptop") -> list[Run]:
     """The recorded runs of a data set in the order of their seeds; none when nothing is recorded.
 
+    Where the data have changed since, only those of the data of the newest run: the others judged other queries.
+
     Raises:
         ValueError: a file is not a recorded run; names it and what is wrong.
     """
     name = settings.dataset_name(dataset)
     runs = [_read_one(path) for path in sorted(settings.RESULTS.glob(f"{name}-{profile}-*.json"))]
-    return sorted((run for run in runs if run.dataset == name), key=lambda run: run.seed)
+    found = [(run, run.rows[-1]) for run in runs if (run.dataset, run.profile) == (name, profile)]
+    last = max((row for _, row in found), key=lambda row: row["time_utc"], default=None)
+    return sorted((run for run, row in found if row["dataset_hash"] == last["dataset_hash"]), key=lambda run: run.seed)
 
 
 def _read_one(path: Path) -> Run:
@@ -101,17 +105,27 @@ def mean_rows(runs: Iterable[Run]) -> list[Row]:
     """One row for each way of running a stage: means of quality over the runs, medians of times and of money.
 
     The interval of the difference to the teacher is pooled: queries are drawn anew, each with the mean of its values
-    over the seeds. There is none where the runs did not keep the quality of every query.
+    over the seeds. There is none where the runs did not keep the quality of every query. Of models of several sizes
+    under one name, as when a recipe has changed since some of the runs, those of the newest size count.
     """
-    runs = list(runs)
-    groups: dict[tuple, list[Row]] = {}
+    return [_mean_row(found) for found in _ways(runs)]
+
+
+def _ways(runs: Iterable[Run]) -> list[list[tuple[Run, Row]]]:
+    """For each way of running a stage the runs that have it, each with its row."""
+    ways: dict[tuple, list[tuple[Run, Row]]] = {}
     for run in runs:
         for row in run.ledger_rows():
-            groups.setdefault((row.stage, row.runtime, row.precision, row.device), []).append(row)
-    return [_mean_row(group, runs=runs) for group in groups.values()]
+            ways.setdefault((row.stage, row.runtime, row.precision, row.device), []).append((run, row))
+    newest = (max((row for _, row in found), key=lambda row: row.time_utc) for found in ways.values())
+    return [
+        [(run, row) for run, row in found if row.n_params == last.n_params]
+        for found, last in zip(ways.values(), newest, strict=True)
+    ]
 
 
-def _mean_row(rows: Sequence[Row], *, runs: Sequence[Run]) -> Row:
+def _mean_row(found_in: Sequence[tuple[Run, Row]]) -> Row:
+    runs, rows = zip(*found_in, strict=True)
     given = [name for name in Row.model_fields if all(getattr(row, name) is not None for row in rows)]
     found = {}
     for name in {"ndcg10", "mrr10", "ndcg10_end_to_end", "recall"} & set(given):
@@ -150,9 +164,9 @@ def table(*, dataset: str, profile: str = "laptop", recipes: bool = True) -> pd.
     if not runs:
         command = f"course results --dataset {dataset} --profile {profile}"
         raise ValueError(f"nothing is recorded for '{dataset}' with the profile {profile}; record it with: {command}")
-    rows = [row for row in mean_rows(runs) if recipes or row.notebook != STUDY]
-    frame = ledger.table(rows)
-    spans = [_span(row, runs=runs) for row in rows]
+    ways = [found for found in _ways(runs) if recipes or found[0][1].notebook != STUDY]
+    frame = ledger.table([_mean_row(found) for found in ways])
+    spans = [_span(found, n_runs=len(runs)) for found in ways]
     frame.insert(1, f"seeds {', '.join(str(run.seed) for run in runs)}", spans)
     return frame
 
@@ -163,26 +177,22 @@ def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     Quality is the pooled share of NDCG@10 with its 95% interval. The rest is measured against the teacher's row in
     PyTorch of the same run and the same number of threads; of the seeds' ratios the median is shown.
     """
-    runs = [run for run in read(dataset=dataset, profile=profile) if "teacher" in run.judged]
-    rows = {
-        judged_name(row): row.label
-        for run in runs
-        for row in run.ledger_rows()
-        if judged_name(row) in run.judged and row.macs_per_pair is not None
-    }
-    lines = [
-        _kept_line(name, label=label, runs=[run for run in runs if name in run.judged]) for name, label in rows.items()
+    ways = [
+        [(run, row) for run, row in found if {judged_name(row), "teacher"} <= run.judged.keys()]
+        for found in _ways(read(dataset=dataset, profile=profile))
     ]
+    lines = [_kept_line(found) for found in ways if found and found[0][1].macs_per_pair is not None]
     return pd.DataFrame(lines).set_index("row") if lines else pd.DataFrame()
 
 
-def _kept_line(name: str, *, label: str, runs: Sequence[Run]) -> dict[str, str]:
+def _kept_line(found: Sequence[tuple[Run, Row]]) -> dict[str, str]:
+    runs, name = [run for run, _ in found], judged_name(found[0][1])
     both = [tuple(_quality(run.judged[which]) for which in (name, "teacher")) for run in runs]
     share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
     ratios = [_ratios(name, rows=run.ledger_rows()) for run in runs]
     speed, size, work = (statistics.median(values) for values in zip(*ratios, strict=True))
     return {
-        "row": label,
+        "row": found[-1][1].label,
         "seeds": ", ".join(str(run.seed) for run in runs),
         "NDCG@10 kept": f"{share.mean:.1%} [{share.low:.1%}, {share.high:.1%}]",
         "pairs/s": f"{speed:.1f} ×",
@@ -209,10 +219,9 @@ def _quality(values: Sequence[float]) -> Quality:
     return Quality({str(number): value for number, value in enumerate(values)}, {}, {})
 
 
-def _span(mean: Row, *, runs: Sequence[Run]) -> str:
-    same = (mean.stage, mean.runtime, mean.precision, mean.device)
-    rows = (row for run in runs for row in run.ledger_rows())
-    values = [row.ndcg10 for row in rows if (row.stage, row.runtime, row.precision, row.device) == same]
-    values = [value for value in values if value is not None]
-    ends = [f"{end(values):.3f}" for end in (min, max)] if values else ["–"]
-    return " to ".join(dict.fromkeys(ends))
+def _span(found: Sequence[tuple[Run, Row]], *, n_runs: int) -> str:
+    """NDCG@10 from the lowest to the highest; with the seeds it comes from where those are not all."""
+    values = [row.ndcg10 for _, row in found if row.ndcg10 is not None]
+    ends = dict.fromkeys(f"{end(values):.3f}" for end in (min, max)) if values else ["–"]
+    seeds = ", ".join(str(run.seed) for run, _ in found)
+    return " to ".join(ends) + (f" (seeds {seeds})" if len(found) < n_runs else "")

@@ -72,8 +72,14 @@ def build_cross_encoder(checkpoint: str, *, seed: int) -> tuple[PreTrainedModel,
     """A pretrained encoder with a fresh one-score head, in float32; the head's weights depend on `seed` alone.
 
     Without dropout: a run of minutes sees few texts twice, so there is little to overfit and each step counts.
+
+    Raises:
+        ValueError: a model whose configuration names its parts in another way than BERT's, such as DistilBERT.
     """
     path = resolve(checkpoint)
+    config = AutoConfig.from_pretrained(path)
+    if missing := [name for name in NO_DROPOUT if not hasattr(config, name)]:
+        raise ValueError(f"{checkpoint}: a {config.model_type} has no '{missing[0]}'; take a model built like BERT")
     torch.manual_seed(seed)
     model = AutoModelForSequenceClassification.from_pretrained(path, num_labels=1, dtype=torch.float32, **NO_DROPOUT)
     model.config.sentence_transformers = {"activation_fn": "torch.nn.modules.activation.Sigmoid"}

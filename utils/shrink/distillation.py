@@ -199,6 +199,8 @@ def finish_on_labels(
 def _check(taught: Dataset, *, batch_size: int) -> None:
     if "score" not in taught.column_names:
         raise ValueError("taught has no column 'score'; let the teacher score the pairs with teaching.teach")
+    if not len(taught):
+        raise ValueError("taught has no pairs; let the teacher score some with teaching.teach")
     if batch_size < LIST_SIZE:
         raise ValueError(f"batch_size is {batch_size}; a list alone has up to {LIST_SIZE} pairs")
 

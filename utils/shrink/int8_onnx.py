@@ -1,8 +1,8 @@
 """ONNX graphs with weights, and activations, of 8 bits or fewer, by ONNX Runtime's quantization tools.
 
-Each function reads an fp32 graph as `runtimes.export_onnx` wrote it and writes another. Give it that graph, not one
-that ONNX Runtime has optimized: its fused operators hide the types from the tools (they ask for `DefaultTensorType`),
-and MatMuls that were fused away cannot be quantized.
+Each function reads an fp32 graph as `runtimes.export_onnx` wrote it and writes another, whole or not at all. Give it
+that graph, not one that ONNX Runtime has optimized: its fused operators hide the types from the tools (they ask for
+`DefaultTensorType`), and MatMuls that were fused away cannot be quantized.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def dynamic(
         reduce_range: 7 bits for the weights, for processors without VNNI, whose 16-bit sums saturate.
         operators: what is quantized; `Gather` holds the embedding tables.
     """
-    with _prepared(source, beside=target) as graph, _quiet():
+    with _prepared(source, beside=target) as graph, settings.whole_file(target) as new, _quiet():
         ort.quantize_dynamic(
             graph,
-            target,
+            new,
             op_types_to_quantize=list(operators),
             per_channel=per_channel,
             reduce_range=reduce_range,
@@ -83,10 +83,10 @@ def static(
     """
     if method not in METHODS or not batches:
         raise ValueError(f"static: method '{method}' is not one of {', '.join(METHODS)}, or there are no batches")
-    with _prepared(source, beside=target) as graph, _quiet():
+    with _prepared(source, beside=target) as graph, settings.whole_file(target) as new, _quiet():
         ort.quantize_static(
             graph,
-            target,
+            new,
             _Reader(batches),
             op_types_to_quantize=list(operators) if operators else None,
             nodes_to_exclude=list(keep),
@@ -119,7 +119,8 @@ def weight_only(source: Path, target: Path, *, bits: int, block_size: int = 32) 
         if node.op_type == "MatMul" and (weight := weights.get(node.input[1])) is not None:
             _multiply_packed(model.graph, node, weight=weight, bits=bits, block_size=block_size)
     model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
-    onnx.save(model, target)
+    with settings.whole_file(target) as new:
+        onnx.save(model, new)
     return target
 
 
@@ -130,7 +131,8 @@ def embeddings(source: Path, target: Path) -> Path:
     """
     model = onnx.load(source)
     quantize_table(model.graph)
-    onnx.save(model, target)
+    with settings.whole_file(target) as new:
+        onnx.save(model, new)
     return target
 
 

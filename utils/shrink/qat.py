@@ -6,7 +6,6 @@ put into the exported graph. ONNX Runtime and OpenVINO both read it, and both mu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,8 +50,8 @@ def export_onnx(model: PreTrainedModel, *, source: Path, target: Path) -> Path:
     _drop_unused(graph.graph)
     onnx.checker.check_model(graph)
     target.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(graph, settings.partial(target))
-    os.replace(settings.partial(target), target)
+    with settings.whole_file(target) as new:
+        onnx.save(graph, new)
     return target
 
 

@@ -123,7 +123,9 @@ def named(name: str) -> Recipe:
 def prune(
     teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, recipe: Recipe, setting: Setting
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Cut vocabulary, positions, heads and neurons of the teacher, in place, and recover by a short fine-tune."""
+    """Cut the teacher's vocabulary and positions, in place, then layers, heads and neurons of a copy, which a short
+    fine-tune recovers; gives that copy and the tokenizer of both.
+    """
     tokenizer = cut_vocabulary(teacher, tokenizer, setting=setting)
     pruned = cut(teacher, tokenizer, shape=recipe.pruned, layers="first", setting=setting)
     training.fine_tune(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,11 +48,8 @@ def pack(folder: Path) -> Path:
     facts = {"format": FORMAT, "version": VERSION, "shapes": json.dumps(shapes), "sha256": checksum(weights)}
     path = folder / WEIGHTS
     path.parent.mkdir(exist_ok=True)
-    try:
-        save_file(stored, settings.partial(path), metadata=facts)
-        os.replace(settings.partial(path), path)
-    finally:
-        settings.partial(path).unlink(missing_ok=True)
+    with settings.whole_file(path) as new:
+        save_file(stored, new, metadata=facts)
     return path
 
 

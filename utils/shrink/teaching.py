@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ DEPTH = 40  # BM25's best candidates of a query, from which its pairs are drawn
 TAKEN = 8  # pairs drawn at a time for one query, as many as a list of training holds
 CROP_WORDS = (2, 5)  # words of a crop, at least and at most
 SCORED_AT_ONCE = 32_768  # pairs; their tokens are in memory together
+UNSPACED = re.compile(f"[{candidates.UNSPACED}]")
 FILES = ("pairs.parquet", "teaching.json")
 
 Asked = tuple[str, list[str]]  # a query's text and products' texts
@@ -238,7 +241,8 @@ def _titles(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
 def _crops(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
     """Some words of a product's text in random order, as a shopper might type them; each product DEPTH times at most.
 
-    Of a text without spaces it is a run of characters, twice as many.
+    Of a text without spaces it is a run of characters, twice as many; of a title and further columns in Chinese or
+    Japanese, a run of each column that was drawn, together about as many.
 
     Source: Lee, Chang, Toutanova, "Latent Retrieval for Weakly Supervised Open Domain Question Answering" (whose
     inverse cloze task takes a part of a text for a query of it), ACL 2019, https://arxiv.org/abs/1906.00300
@@ -248,8 +252,14 @@ def _crops(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
         rng.shuffle(texts)
         for text in texts:
             words, n_words = text.split(), rng.randint(*CROP_WORDS)
-            if len(words) > 1:
-                yield " ".join(rng.sample(words, min(n_words, len(words))))
-            else:
-                start = rng.randrange(max(1, len(text) - 2 * n_words))
-                yield text[start : start + 2 * n_words]
+            drawn = rng.sample(words, min(n_words, len(words))) if len(words) > 1 else words
+            length = 2 * math.ceil(n_words / len(drawn))
+            is_cut = len(words) == 1
+            yield " ".join(
+                _run(word, length=length, rng=rng) if is_cut or UNSPACED.search(word) else word for word in drawn
+            )
+
+
+def _run(word: str, *, length: int, rng: random.Random) -> str:
+    start = rng.randrange(max(1, len(word) - length))
+    return word[start : start + length]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -40,20 +41,24 @@ def study(
     """Make and record a run for every data set and seed, each with all recipes, and put the tables into README.md.
 
     Raises:
-        ValueError: unusable data, an unknown profile, or README.md without its marks.
+        ValueError: unusable data, an unknown profile, README.md without its marks, or an older record of a run that
+            holds a recipe that is not among these.
         RunFailed: a notebook stopped; runs recorded before stay recorded.
     """
-    places = []
-    for dataset in datasets:
-        for seed in seeds:
-            chosen = {"profile": profile, "dataset": dataset, "seed": seed}
-            place, code = recorded.place(**chosen), code_hash(recipes=recipes, **chosen)
-            if place.exists() and _recorded_code(place) == code:
-                echo(f"{place.name}: unchanged")
-            else:
-                _make(recipes=recipes, code=code, echo=echo, **chosen)
-                echo(f"{place.name}: recorded")
-            places.append(place)
+    runs = [{"profile": profile, "dataset": dataset, "seed": seed} for dataset in datasets for seed in seeds]
+    codes = [code_hash(recipes=recipes, **chosen) for chosen in runs]
+    places = [recorded.place(**chosen) for chosen in runs]
+    is_fresh = [_recorded_code(place) == code for place, code in zip(places, codes, strict=True)]
+    for place in (place for place, fresh in zip(places, is_fresh, strict=True) if not fresh):
+        if lost := _recorded_recipes(place) - {recipe.name for recipe in recipes}:
+            raise ValueError(
+                f"{place.name}: holds the recipe '{min(lost)}', which a new record would lose; "
+                f"add --recipe {min(lost)}, or delete the file"
+            )
+    for chosen, code, place, fresh in zip(runs, codes, places, is_fresh, strict=True):
+        if not fresh:
+            _make(recipes=recipes, code=code, echo=echo, **chosen)
+        echo(f"{place.name}: {'unchanged' if fresh else 'recorded'}")
     settings.write_whole(README, with_results(README.read_text(encoding="utf-8")))
     return places
 
@@ -127,8 +132,8 @@ def with_results(page: str) -> str:
 
 def sections() -> str:
     """Markdown of all recorded data sets, the embedded shop first; the smaller profiles are not shown."""
-    paths = settings.RESULTS.glob("*-laptop-*.json")
-    names = {json.loads(path.read_text(encoding="utf-8"))["dataset"] for path in paths}
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in settings.RESULTS.glob("*.json"))
+    names = {one["dataset"] for one in found if one["profile"] == "laptop"}
     return "\n".join(_section(name) for name in sorted(names, key=lambda name: (name != "synthetic", name)))
 
 
@@ -166,5 +171,9 @@ def _markdown(frame: pd.DataFrame) -> str:
 def _recorded_code(place: Path) -> str:
     try:
         return json.loads(place.read_text(encoding="utf-8"))["code"]
-    except (ValueError, KeyError):
+    except (OSError, ValueError, KeyError):
         return ""
+
+
+def _recorded_recipes(place: Path) -> set[str]:
+    return set(re.findall(r"--recipe (\w+)", place.read_text(encoding="utf-8"))) if place.exists() else set()
