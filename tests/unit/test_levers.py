@@ -59,5 +59,5 @@ def test_the_waterfall_says_what_is_left_of_the_step_before():
     rows = [row(label=name, disk_bytes=size, macs_per_pair=size) for name, size in (("a", 8e6), ("b", 4e6), ("c", 1e6))]
     figure = plots_levers.waterfall(rows, title="t")
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["8", "4 (50% left)", "1 (25% left)"]
+    assert texts == ["8", "4 (50%)", "1 (25%)"]
     plt.close(figure)

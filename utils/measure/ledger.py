@@ -173,7 +173,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
         "threads": lambda r: f"{r.threads}" if r.latency_ms else "–",
         "ms a query of 100 (p50)": lambda r: f"{r.latency_ms.p50:,.0f}",
         "pairs/s": lambda r: f"{r.pairs_per_s:,.0f}",
-        "$ a million queries": lambda r: f"{r.usd_per_million_queries:,.0f}",
+        "$ a million queries": lambda r: f"{r.usd_per_million_queries:,.2f}",
     }
     data = {title: [_or_dash(cell, row) for row in rows] for title, cell in columns.items()}
     data = {title: cells for title, cells in data.items() if set(cells) != {"–"}}

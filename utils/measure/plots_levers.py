@@ -19,13 +19,14 @@ def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
         "to ship (MB)": [row.disk_bytes / 1e6 for row in rows],
         "a pair (M MACs)": [row.macs_per_pair / 1e6 for row in rows],
     }
-    figure, both = plt.subplots(1, 2, figsize=(8.0, 1.2 + 0.45 * len(rows)), sharey=True, layout="constrained")
+    figure, both = plt.subplots(1, 2, figsize=(8.0, 1.5 + 0.45 * len(rows)), sharey=True, layout="constrained")
     for axes, (xlabel, values), colour in zip(both, panels.items(), COLOURS, strict=False):
         _steps(axes, names, values, colour=colour)
         axes.set(xlabel=xlabel, xlim=(0, 1.75 * max(values)))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     both[0].invert_yaxis()
+    figure.supxlabel("in brackets: the share of the step before; hatched: what the step took away", fontsize=8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     plt.close(figure)
     return figure
@@ -38,5 +39,5 @@ def _steps(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour:
     gone = [max(0.0, was - now) for was, now in zip(before, values, strict=True)]
     axes.barh(places, gone, left=values, height=0.6, fill=False, edgecolor="grey", hatch="///", linewidth=0.5)
     for place, was, now in zip(places, before, values, strict=True):
-        share = "" if place == 0 else f" ({now / was:.0%} left)"
+        share = "" if place == 0 else f" ({now / was:.0%})"
         axes.text(max(was, now) + 0.02 * max(values), place, f"{now:.3g}{share}", va="center", fontsize=8)

@@ -132,7 +132,8 @@ def compress_weights(source: Path, *, bits: int, group_size: int = 64) -> openvi
     """Weights alone, 8 bits a number with a scale for each output, or 4 with one for each group; sums stay fp32.
 
     With 4 bits the word table and the last layer are kept at 8; a width that no group of that size fits gets smaller
-    groups. The MatMuls multiply fp32 numbers: a saving of bytes.
+    groups. Compiled by `runtimes.compile_openvino` the MatMuls multiply fp32 numbers: a saving of bytes. By its own
+    default OpenVINO may round their inputs as well (DYNAMIC_QUANTIZATION_GROUP_SIZE).
     """
     if bits not in WEIGHT_MODES:
         raise ValueError(f"compress_weights: {bits} bits; there are {', '.join(map(str, WEIGHT_MODES))}")
@@ -169,7 +170,10 @@ def quantized_share(path: Path) -> float:
 
 
 def multiplied_in(compiled: openvino.CompiledModel) -> dict[str, int]:
-    """How many matrix products of a compiled model read activations of which type: what it runs, not what it stores."""
+    """How many matrix products of a compiled model read activations of which type: what it runs, not what it stores.
+
+    What a product rounds within itself (DYNAMIC_QUANTIZATION_GROUP_SIZE) is not seen here.
+    """
     counts: Counter[str] = Counter()
     for op in compiled.get_runtime_model().get_ops():
         if op.get_rt_info()["layerType"].astype(str) in ("FullyConnected", "MatMul"):
