@@ -129,6 +129,12 @@ def test_changed_data_makes_every_stage_again(lesson):
     assert apply(lesson) == ["pruned", "student", "quantized"]
 
 
+def test_changed_code_makes_every_stage_again(lesson, monkeypatch):
+    apply(lesson)
+    monkeypatch.setattr(chain.fingerprint, "code_of", lambda module: "other")
+    assert apply(lesson) == ["pruned", "student", "quantized"]
+
+
 def test_several_recipes_are_timed_in_one_go(lesson, monkeypatch):
     monkeypatch.setattr(chain.final, "measure", lambda lesson, ways: list(ways))
     deep = Recipe(name="deep", pruned=Shape(n_layers=6, n_heads=8, d_ff=512))

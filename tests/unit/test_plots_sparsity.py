@@ -20,11 +20,12 @@ def test_storage_draws_derived_lines_measured_marks_and_zstd_beside_them():
 
 def test_quality_has_a_line_a_method_single_points_and_the_level_without_zeros():
     figure = plots_sparsity.quality_by_sparsity(
-        {"magnitude": [(0.5, 0.8), (0.9, 0.4)]}, points={"2:4": (0.5, 0.7)}, whole=0.85, title="It falls"
+        {"magnitude": [(0.5, 0.8), (0.9, 0.4)]}, points={"2:4": (0.5, 0.7)}, whole=0.85, floor=0.3, title="It falls"
     )
     (axes,) = figure.axes
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert lines["magnitude"] == [0.8, 0.4] and lines["2:4"] == [0.7] and set(lines["no zeros"]) == {0.85}
+    assert lines["magnitude"] == [0.8, 0.4] and lines["2:4"] == [0.7]
+    assert set(lines["no zeros"]) == {0.85} and set(lines["random order"]) == {0.3}
     assert axes.get_title(loc="left") == "It falls" and "NDCG@10" in axes.get_ylabel()
 
 

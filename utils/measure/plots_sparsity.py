@@ -44,12 +44,12 @@ def storage(
 
 
 def quality_by_sparsity(
-    lines: Mapping[str, Curve], *, points: Mapping[str, tuple[float, float]], whole: float, title: str
+    lines: Mapping[str, Curve], *, points: Mapping[str, tuple[float, float]], whole: float, floor: float, title: str
 ) -> Figure:
     """NDCG@10 on valid against the share of zeros: one line a method, single points beside them.
 
     Args:
-        lines, points: (share of zeros, NDCG@10). whole: NDCG@10 without zeros.
+        lines, points: (share of zeros, NDCG@10). whole: NDCG@10 without zeros. floor: that of a random order.
     """
     figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
     for number, (name, curve) in enumerate(lines.items()):
@@ -60,6 +60,7 @@ def quality_by_sparsity(
         style |= {"markeredgewidth": 2}  # hollow, for they may lie on each other
         axes.plot([100 * share], [value], linestyle="none", label=name, **style)
     axes.axhline(whole, color="black", linewidth=0.8, label="no zeros")
+    axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
     axes.set(xlabel="zeros among the encoder's weights (%), not retrained", ylabel="judged NDCG@10 on valid")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return _finish(figure, title=title)
