@@ -66,6 +66,8 @@ def test_a_row_is_of_one_size_of_model_and_says_its_seeds_where_they_are_not_all
     table = recorded.table(dataset="synthetic")
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.800 to 0.900 (seeds 0, 1)"
     assert table.loc["teacher", "NDCG@10"] == "0.850"
+    record(0, n_params=7, ndcg10=0.5, time_utc="2026-01-04T")
+    assert recorded.table(dataset="synthetic").loc["teacher", "seeds 0, 1, 2"] == "0.500 (seed 0)"
 
 
 def test_a_data_set_is_shown_by_the_profile_in_its_record_and_not_by_its_name(folder):

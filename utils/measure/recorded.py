@@ -224,4 +224,4 @@ def _span(found: Sequence[tuple[Run, Row]], *, n_runs: int) -> str:
     values = [row.ndcg10 for _, row in found if row.ndcg10 is not None]
     ends = dict.fromkeys(f"{end(values):.3f}" for end in (min, max)) if values else ["–"]
     seeds = ", ".join(str(run.seed) for run, _ in found)
-    return " to ".join(ends) + (f" (seeds {seeds})" if len(found) < n_runs else "")
+    return " to ".join(ends) + (f" (seed{'s' * (len(found) > 1)} {seeds})" if len(found) < n_runs else "")
