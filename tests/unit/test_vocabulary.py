@@ -51,6 +51,13 @@ def score(model, tokenizer, pairs=PAIRS):
     return runtimes.wrap_torch(model, tokenizer=tokenizer, threads=1, max_tokens=MAX_TOKENS).score(pairs)
 
 
+def test_texts_in_several_slices_keep_what_they_keep_together(whole, monkeypatch):
+    together = vocabulary.kept_tokens(whole[1], TEXTS)
+    assert len(together) > len(vocabulary.kept_tokens(whole[1], TEXTS[:1]))
+    monkeypatch.setattr(vocabulary, "ENCODED_AT_ONCE", 1)
+    assert vocabulary.kept_tokens(whole[1], TEXTS) == together
+
+
 def test_text_of_kept_tokens_has_the_same_tokens_and_scores_to_the_bit(whole, pruned):
     for text in TEXTS:
         assert pruned[1].tokenize(text) == whole[1].tokenize(text)
