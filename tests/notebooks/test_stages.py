@@ -18,10 +18,11 @@ from pathlib import Path
 from utils.rank import models, runtimes
 
 task = json.load(sys.stdin)
+at = {"threads": 1, "max_tokens": 64, "batch_size": 64}  # all pairs in one batch
 found = {}
 for stage in task["stages"]:
     for runtime in models.WEIGHTS:
-        ranker = runtimes.open_ranker(Path(task["folder"]) / stage, runtime=runtime, threads=1, max_tokens=64)
+        ranker = runtimes.open_ranker(Path(task["folder"]) / stage, runtime=runtime, **at)
         found[f"{stage} {runtime}"] = ranker.score(task["pairs"]).tolist()
 print(json.dumps(found))
 """

@@ -26,8 +26,10 @@ def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100
         d_ff=d_ff,
         n_pairs=n_pairs,
         macs_per_pair=n_layers * d_ff,
+        pruned_macs_per_pair=6 * 300,
         teacher_macs_per_pair=6 * 480,
         ndcg10=ndcg10,
+        pruned_ndcg10=0.85,
         teacher_ndcg10=0.9,
         seconds=1,
         code=code,
@@ -88,7 +90,12 @@ def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monke
     work, trained = object.__new__(grid._Work), []
     work.__dict__ |= {"lesson": SimpleNamespace(seed=0, machine={}), "setting": None, "key": KEY, "n_pairs": 80}
     work.__dict__ |= {"pruned": None, "tokenizer": None, "n_tokens": 1, "teacher_macs": 2, "code": "c"}
-    work.__dict__ |= {"teacher_ndcg10": 0.9, "_judge": lambda *args, **kwargs: 0.5}
+    work.__dict__ |= {
+        "pruned_macs": 1,
+        "pruned_ndcg10": 0.9,
+        "teacher_ndcg10": 0.9,
+        "_judge": lambda *args, **kwargs: 0.5,
+    }
     monkeypatch.setattr(grid.recipes, "cut", lambda *args, **kwargs: None)
     monkeypatch.setattr(grid.cost, "macs_per_pair", lambda *args, **kwargs: 1)
     work._train = lambda start, **how: trained.append(how)
@@ -107,18 +114,20 @@ def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
     }
 
 
-def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_names_the_widest_gap():
-    for n_layers, taught, labels in ((3, 0.80, 0.70), (1, 0.60, 0.35)):
+def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how_many_the_teacher_helps():
+    for n_layers, taught, labels in ((3, 0.80, 0.82), (1, 0.60, 0.35)):
         recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))
         recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=labels))
     recorded_grid.write(cell("margin_mse"))
     cells = recorded_grid.read(dataset="synthetic")
     assert recorded_grid.families(cells) == {
-        LABELS: [(720, 0.70), (240, 0.35)],
+        LABELS: [(720, 0.82), (240, 0.35)],
         TAUGHT: [(720, 0.80), (240, 0.60)],
+        "pruned, the start of all": [(1800, 0.85)],
+        "teacher": [(2880, 0.9)],
     }
     figure = show_recorded.grid_picture("synthetic")
-    assert "up to 0.25 NDCG@10 more than labels (1 layer, 4 heads, 240 neurons" in figure.axes[0].get_title(loc="left")
+    assert "beat labels at 1 of 2 shapes (-0.02 to +0.25)" in figure.axes[0].get_title(loc="left")
     plt.close(figure)
 
 
@@ -133,7 +142,7 @@ def test_several_seeds_are_shown_by_their_mean_and_named():
     assert shown.index.name == "student, seeds 0, 1"
     assert shown.loc["3 layers, 4 heads, 240 neurons"].to_dict() == {"MACs": "25%", TAUGHT: "0.650", LABELS: "0.550"}
     assert recorded_grid.families(cells)[TAUGHT] == [(720, 0.65), (240, 0.2)]
-    assert recorded_grid.widest_gap(cells) == ("3 layers, 4 heads, 240 neurons", pytest.approx(0.1))
+    assert recorded_grid.gaps(cells)["3 layers, 4 heads, 240 neurons"] == pytest.approx(0.1)
 
 
 def test_before_labels_and_teacher_can_be_compared_there_is_a_table_and_no_picture():

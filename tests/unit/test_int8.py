@@ -10,10 +10,8 @@ import onnxruntime
 import openvino
 import pytest
 from datasets import Dataset
-from made import row
 
 from utils import settings
-from utils.course.authoring import gates
 from utils.data import catalogue as catalogues
 from utils.measure import cost
 from utils.rank import models, runtimes
@@ -251,19 +249,8 @@ def test_a_file_that_is_no_graph_is_refused_by_its_ending(world, tmp_path):
         scores(tmp_path / "model.pt", world)
 
 
-def test_a_quantizer_that_leaves_fp32_is_refused_by_the_gate_of_its_notebook():
-    name, gate = "06_quantize", gates.read()["06_quantize"]
-    student, quantized = (
-        {field: (low + high) / 2 for field, (low, high) in gate.rows[stage].items()}
-        for stage in ("student", "quantized")
-    )
-    for n_bytes, n_faults in ((quantized["disk_bytes"], 0), (student["disk_bytes"], 1)):
-        rows = [
-            row(stage="student", notebook=name, **whole(student)),
-            row(stage="quantized", notebook=name, **whole(quantized | {"disk_bytes": n_bytes})),
-        ]
-        assert len(gates.faults(name, gate, seconds=1, rows=rows)) == n_faults
-
-
-def whole(fields):
-    return {name: value if name == "ndcg10" else round(value) for name, value in fields.items()}
+def test_a_graph_of_which_weights_alone_are_int8_rounds_nothing_that_flows(ranking_folder, world, tmp_path):
+    source = ir(ranking_folder)
+    alone = int8_openvino.save(int8_openvino.compress_weights(source, bits=8, group_size=16), tmp_path / "alone.xml")
+    both = int8_openvino.save(int8_openvino.quantize(source, batches=world["batches"]), tmp_path / "both.xml")
+    assert int8_openvino.n_rounded(source) == int8_openvino.n_rounded(alone) == 0 < int8_openvino.n_rounded(both)

@@ -97,16 +97,28 @@ def test_rankers_take_turns_and_the_first_changes():
     assert timings["b"].as_row().p95 == 1000.0
 
 
-def test_throughput_finds_the_best_batch_size_by_turns_and_leaves_it_set():
+def test_throughput_finds_the_best_batch_size_then_times_by_turns_and_leaves_the_size_set():
     clock = Clock()
     rankers = {"a": SteadyRanker(clock, "a", 2.0), "b": SteadyRanker(clock, "b", 1.0)}
     pairs = [("q", "p")] * 8
-    found = latency.throughput(rankers, pairs=pairs, batch_sizes=(1, 4, 16), repeats=1, clock=clock)
-    assert found == {"a": (16.0, 4), "b": (32.0, 4)}
+    found = latency.throughput(rankers, work=[pairs, pairs[:4], pairs], batch_sizes=(1, 4, 16), clock=clock)
+    assert found == {"a": latency.Rate((16.0, 8.0, 16.0), 4), "b": latency.Rate((32.0, 16.0, 32.0), 4)}
+    assert found["a"].median == 16.0
     assert rankers["a"].batch_size == rankers["b"].batch_size == 4
-    assert "".join(clock.calls) == "ab" + "ab" + "ab"  # once to warm up, then for each size that the pairs can fill
+    assert (
+        "".join(clock.calls) == "a" * 8 + "b" * 8 + "ab" + "ab" + "ba" + "ab"
+    )  # sizes of each, once to warm up, turns
+    ratio = latency.rate_ratio(found["b"].samples, found["a"].samples)
+    assert ratio == latency.Ratio(2.0, 2.0, 2.0) and str(ratio) == "2.0 × [2.0, 2.0]"
 
 
 def test_throughput_of_fewer_pairs_than_a_batch_is_refused():
     with pytest.raises(ValueError, match="2 pairs fill no batch of 8"):
-        latency.throughput({}, pairs=[("q", "p")] * 2)
+        latency.throughput({}, work=[[("q", "p")] * 2])
+    with pytest.raises(ValueError, match="0 pairs fill no batch of 8"):
+        latency.throughput({}, work=[])
+
+
+def test_rates_of_other_turns_are_not_divided():
+    with pytest.raises(ValueError, match="2 and 1 turns"):
+        latency.rate_ratio([1.0, 2.0], [1.0])

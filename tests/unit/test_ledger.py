@@ -1,6 +1,7 @@
 """What the ledger does with odd text, damage and crashes."""
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -140,3 +141,19 @@ def test_whole_line_that_is_no_row_is_an_error_with_its_place(tmp_path):
 def test_latest_keeps_the_last_row_of_each_way_of_running():
     rows = [row(ndcg10=q, runtime=r) for q, r in ((0.1, "a"), (0.2, "b"), (0.3, "a"))]
     assert [each.ndcg10 for each in ledger.latest(rows)] == [0.3, 0.2]
+
+
+def test_the_revision_says_where_code_differs_from_the_commit_and_nothing_of_other_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger.settings, "ROOT", tmp_path)
+    assert ledger.git_revision() == "unknown"
+    (tmp_path / "utils").mkdir()
+    for name in ("utils/a.py", "README.md"):
+        (tmp_path / name).write_text("one")
+    for words in (["init"], ["add", "."], ["commit", "-m", "one"]):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
+    clean = ledger.git_revision()
+    (tmp_path / "README.md").write_text("two")
+    assert len(clean) == 12 and ledger.git_revision() == clean
+    (tmp_path / "utils" / "a.py").write_text("two")
+    assert ledger.git_revision() == f"{clean}-dirty"

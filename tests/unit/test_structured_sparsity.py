@@ -1,10 +1,12 @@
 """Masks keep what they should, Wanda looks at inputs, and pruned weights stay zero while the rest is trained."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from utils.rank import models
-from utils.shrink import magnitude
+from utils.shrink import calibration, magnitude
 from utils.shrink import structured_sparsity as structured
 
 PAIRS = [(f"red sofa {'soft ' * (i % 5)}", f"couch {i} {'velvet ' * (i % 3)}") for i in range(12)]
@@ -16,7 +18,10 @@ def small(small_folder):
 
 
 def norms_of(model, tokenizer, *, pairs=PAIRS, batch_size=4):
-    return structured.input_norms(model, tokenizer=tokenizer, pairs=pairs, max_tokens=32, batch_size=batch_size)
+    queries, products = zip(*PAIRS, strict=True)
+    train = SimpleNamespace(pairs={"train": {"query": queries, "product": products}})
+    sizes = {"tokenizer": tokenizer, "max_tokens": 32, "batch_size": batch_size}
+    return structured.input_norms(model, batches=calibration.batches(pairs, catalogue=train, **sizes))
 
 
 def test_two_of_four_keeps_the_two_best_of_each_group():
@@ -71,8 +76,10 @@ def test_input_norms_are_those_of_the_real_tokens_whatever_the_padding(small):
         norms = norms_of(model, tokenizer, batch_size=batch_size)
         torch.testing.assert_close(norms[first], total.sqrt(), rtol=1e-4, atol=1e-4)
     assert not any(linear._forward_pre_hooks for linear in magnitude.linear_layers(model).values())
-    with pytest.raises(ValueError, match="no pairs"):
-        norms_of(model, tokenizer, pairs=[])
+    with pytest.raises(ValueError, match="no batches"):
+        structured.input_norms(model, batches=[])
+    with pytest.raises(ValueError, match="'red' is not of the train split"):
+        norms_of(model, tokenizer, pairs=[("red", "a pair of test")])
 
 
 def test_wanda_drops_a_large_weight_on_a_silent_input(small):

@@ -17,7 +17,8 @@ from utils.course import final, fingerprint, stages
 from utils.course.final import Way
 from utils.course.lesson import Lesson
 from utils.measure.ledger import Row
-from utils.rank import models, runtimes
+from utils.rank import metrics, models, runtimes, training
+from utils.shrink import distillation
 from utils.shrink import recipe as recipes
 from utils.shrink.recipe import Recipe, Setting
 
@@ -42,6 +43,18 @@ def apply(lesson: Lesson, *chosen: Recipe, echo: Callable[[str], object] = print
     for recipe in chosen:
         make(lesson, recipe, echo=echo)
     return final.measure(lesson, {label: way for recipe in chosen for label, way in ways(recipe).items()})
+
+
+def on_valid(lesson: Lesson, *chosen: Recipe) -> dict[str, float]:
+    """NDCG@10 on queries of valid of the teacher and of the stage that each recipe ends in, by stage, to choose by."""
+    n_queries = distillation.JUDGED_TIMES * lesson.profile.n_stop_queries
+    some = training.first_queries(lesson.catalogue.pairs["valid"], n_queries=n_queries)
+    texts = list(zip(some["query"], some["product"], strict=True))
+    ends = ["teacher", *(stage_name("quantized", recipe=one) for one in chosen)]
+    at = {"runtime": "openvino", "threads": lesson.machine["cores"], "max_tokens": lesson.profile.max_tokens}
+    rankers = {stage: runtimes.open_ranker(lesson.stage(stage), **at) for stage in ends}
+    top_gain = lesson.catalogue.top_gain
+    return {stage: metrics.judged(some, one.score(texts), top_gain=top_gain).ndcg10 for stage, one in rankers.items()}
 
 
 def make(lesson: Lesson, recipe: Recipe, *, until: str = "quantized", echo: Callable[[str], object] = print) -> None:

@@ -20,6 +20,7 @@ from utils.rank.ranker import BatchedRanker, mean_tokens
 
 INSTANCE = "m7g.large"  # a line of data/prices.csv
 THREADS = 1
+PER_TURN = 2  # queries that a ranker scores at a time when its pairs a second are measured
 TEACHER = "teacher, PyTorch"
 
 
@@ -42,24 +43,26 @@ def measure(lesson: Lesson, ways: Mapping[str, Way]) -> list[Row]:
     """Add a row for each way of running a stage, under its label, and one for the teacher in fp32 PyTorch.
 
     Quality is that of the whole test split, with the interval of the difference to the teacher. Times are on one
-    thread, with the teacher timed by turns beside the others, so that `speedups` may divide them.
+    thread, with the teacher timed by turns beside the others; the pairs a second of every turn are kept, so that
+    `speedups` may divide them turn by turn.
     """
     every = {TEACHER: Way("teacher", "pytorch")} | dict(ways)
     rankers = {label: _open(lesson, way) for label, way in every.items()}
     queries = latency.workload(lesson.catalogue, n_queries=lesson.profile.n_latency_queries)
     timings = latency.by_turns(rankers, queries=queries)
-    work = [pair for query in queries[:2] for pair in query]
-    rates = latency.throughput(rankers, pairs=work, batch_sizes=(16, 64), repeats=lesson.profile.n_evaluations)
+    work = [sum(queries[start : start + PER_TURN], []) for start in range(0, len(queries), PER_TURN)]
+    rates = latency.throughput(rankers, work=work, batch_sizes=(16, 64))
+    lesson.keep_rates({way.name: rates[label].samples for label, way in every.items()})
     some, tokenizer = lesson.pairs("valid")[:2000], rankers[TEACHER].tokenizer
     n_tokens = round(mean_tokens(tokenizer, some, max_tokens=lesson.profile.max_tokens))
     found = []
     for label, way in every.items():
-        rate, size = rates[label]
-        at = {"threads": THREADS, "batch_size": size}
-        memory = {"runtime": way.runtime, "pairs": work[:100], "max_tokens": lesson.profile.max_tokens}
+        rate = rates[label]
+        at = {"threads": THREADS, "batch_size": rate.batch_size}
+        memory = {"runtime": way.runtime, "pairs": queries[0], "max_tokens": lesson.profile.max_tokens}
         fields = rows.size_fields(lesson.stage(way.stage), runtime=way.runtime, n_tokens=n_tokens)
         fields |= _quality(lesson, way, ranker=rankers[label])
-        fields |= rows.speed_fields(timings[label], pairs_per_s=rate, instance=INSTANCE, **at)
+        fields |= rows.speed_fields(timings[label], pairs_per_s=rate.median, instance=INSTANCE, **at)
         fields |= rows.memory_field(lesson.stage(way.stage), **memory, **at)
         reasons = dict.fromkeys(("ndcg10_end_to_end", "recall"), "measured for the teacher alone")
         reasons |= {"ndcg10_delta": rows.ITSELF} if way.stage == "teacher" else {}
@@ -68,19 +71,26 @@ def measure(lesson: Lesson, ways: Mapping[str, Way]) -> list[Row]:
     return found
 
 
-def speedups(found: Sequence[Row]) -> pd.DataFrame:
-    """What each row keeps of the teacher's quality, and what is left of its cost; both were timed by turns."""
-    teacher = next(row for row in found if row.label == TEACHER)
+def speedups(lesson: Lesson, found: Sequence[Row]) -> pd.DataFrame:
+    """What each row of this notebook keeps of the teacher's quality, and what is left of its cost.
+
+    Of the ratios of pairs a second, turn by turn, the median and the quartiles.
+    """
+    teacher, rates = next(row for row in found if row.label == TEACHER), lesson.rates()
     return show.table(
         {
             "row": row.label,
             "NDCG@10 kept": f"{row.ndcg10 / teacher.ndcg10:.1%}",
-            "pairs/s": f"{row.pairs_per_s / teacher.pairs_per_s:.1f} ×",
+            "pairs/s [quartiles]": str(latency.rate_ratio(rates[_way_of(row).name], rates[_way_of(teacher).name])),
             "bytes to ship": f"{row.disk_bytes / teacher.disk_bytes:.1%}",
             "MACs": f"{row.macs_per_pair / teacher.macs_per_pair:.1%}",
         }
         for row in found
     )
+
+
+def _way_of(row: Row) -> Way:
+    return Way(row.stage, row.runtime, row.precision)
 
 
 def _open(lesson: Lesson, way: Way) -> BatchedRanker:

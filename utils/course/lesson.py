@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,21 @@ class Lesson:
     def judged_file(self, name: str) -> Path:
         """Where the quality of every test query is kept under that name."""
         return self.folder / "judged" / f"{name}.json"
+
+    def keep_rates(self, samples: Mapping[str, Sequence[float]]) -> None:
+        """Keep the pairs a second of every turn in which this notebook timed its final rows, by what they are of."""
+        self._rates_file.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_whole(
+            self._rates_file, json.dumps({name: list(rates) for name, rates in samples.items()}) + "\n"
+        )
+
+    def rates(self) -> dict[str, list[float]]:
+        """What `keep_rates` kept for this notebook."""
+        return json.loads(self._rates_file.read_text(encoding="utf-8"))
+
+    @property
+    def _rates_file(self) -> Path:
+        return self.folder / "rates" / f"{self.notebook}.json"
 
     def pairs(self, split: str) -> list[Pair]:
         """The judged pairs of a split as (query, product) texts."""

@@ -22,11 +22,14 @@ from utils.settings import N_CANDIDATES
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times longer one takes than another: the median over queries and the quartiles around it."""
+    """How many times longer one takes than another: the median over the turns and the quartiles around it."""
 
     median: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.1f} × [{self.low:.1f}, {self.high:.1f}]"
 
 
 def by_turns(
@@ -46,50 +49,78 @@ def by_turns(
     return turns.steps_by_turns(steps, clock=clock)
 
 
+@dataclass(frozen=True)
+class Rate:
+    """Pairs a second of each timed turn, in their order, at the batch size that did best."""
+
+    samples: tuple[float, ...]
+    batch_size: int
+
+    @property
+    def median(self) -> float:
+        """Of the turns."""
+        return float(np.median(self.samples))
+
+
 def ratio(slow: Timing, fast: Timing) -> Ratio:
     """`slow` over `fast`, query by query; ValueError when they were not timed on the same number of queries."""
     if len(slow.samples_ms) != len(fast.samples_ms):
         raise ValueError(
             f"{len(slow.samples_ms)} and {len(fast.samples_ms)} queries; time both in one call of by_turns"
         )
-    ratios = np.array(slow.samples_ms) / np.array(fast.samples_ms)
-    return Ratio(float(np.median(ratios)), float(np.quantile(ratios, 0.25)), float(np.quantile(ratios, 0.75)))
+    return _spread(np.array(slow.samples_ms) / np.array(fast.samples_ms))
+
+
+def rate_ratio(fast: Sequence[float], slow: Sequence[float]) -> Ratio:
+    """How many times the pairs a second of `slow` those of `fast` are, turn by turn, from the samples of both."""
+    if len(slow) != len(fast):
+        raise ValueError(f"{len(fast)} and {len(slow)} turns; time both in one call of throughput")
+    return _spread(np.array(fast) / np.array(slow))
+
+
+def _spread(ratios: np.ndarray) -> Ratio:
+    low, median, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+    return Ratio(float(median), float(low), float(high))
 
 
 def throughput(
     rankers: Mapping[str, BatchedRanker],
     *,
-    pairs: Sequence[Pair],
+    work: Sequence[Sequence[Pair]],
     batch_sizes: Sequence[int] = (8, 16, 32, 64),
-    repeats: int = 3,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, tuple[float, int]]:
-    """Pairs a second of each ranker at its best batch size (the median of the repeats), and that size, which it keeps.
+) -> dict[str, Rate]:
+    """Pairs a second of each ranker at its best batch size, which it keeps: a turn for each piece of work.
 
-    By turns, so that all see the same machine. Sizes above the number of pairs are left out.
+    The size is chosen first, by the best of three looks at the first piece, so that no timed turn has a say in it. Then
+    all rankers score one piece after the other, by turns. Sizes above the number of pairs are left out.
+
+    Args:
+        work: the pairs of each turn.
 
     Raises:
-        ValueError: fewer pairs than the smallest batch size.
+        ValueError: no work, or fewer pairs in its first piece than the smallest batch size.
     """
-    sizes = [size for size in batch_sizes if size <= len(pairs)]
+    n_pairs = len(work[0]) if work else 0
+    sizes = [size for size in batch_sizes if size <= n_pairs]
     if not sizes:
-        raise ValueError(f"throughput: {len(pairs)} pairs fill no batch of {min(batch_sizes)}; give more pairs")
-    rates: dict[tuple[str, int], list[float]] = {(name, size): [] for name in rankers for size in sizes}
+        raise ValueError(f"throughput: {n_pairs} pairs fill no batch of {min(batch_sizes)}; give more pairs")
     for ranker in rankers.values():
-        ranker.score(pairs[: max(sizes)])
-    with turns.no_garbage_collection():
-        for _ in range(repeats):
-            for size in sizes:
-                for name, ranker in rankers.items():
-                    ranker.batch_size = size
-                    start = clock()
-                    ranker.score(pairs)
-                    rates[name, size].append(len(pairs) / (clock() - start))
-    found = {}
-    for name, ranker in rankers.items():
-        ranker.batch_size = max(sizes, key=lambda size: np.median(rates[name, size]))
-        found[name] = (float(np.median(rates[name, ranker.batch_size])), ranker.batch_size)
-    return found
+        looks = {size: partial(_score, ranker, pairs=work[0], batch_size=size) for size in sizes}
+        found = turns.calls_by_turns(looks, repeats=3, clock=clock)
+        ranker.batch_size = min(sizes, key=lambda size: min(found[size].samples_ms))
+    steps = {name: [partial(ranker.score, pairs) for pairs in work] for name, ranker in rankers.items()}
+    timed = turns.steps_by_turns(steps, clock=clock)
+    return {name: Rate(_per_second(timed[name], work=work), ranker.batch_size) for name, ranker in rankers.items()}
+
+
+def _score(ranker: BatchedRanker, *, pairs: Sequence[Pair], batch_size: int) -> None:
+    ranker.batch_size = batch_size
+    ranker.score(pairs)
+
+
+def _per_second(timing: Timing, *, work: Sequence[Sequence[Pair]]) -> tuple[float, ...]:
+    return tuple(1000 * len(pairs) / ms for pairs, ms in zip(work, timing.samples_ms, strict=True))
 
 
 def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = N_CANDIDATES) -> list[list[Pair]]:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from utils import settings
 
 CUT = b" #cut short"  # ends a half line left by a crash, so that damage elsewhere stays an error
+CODE = ("utils", "notebooks", "data/recipes", "requirements.txt")  # what a run is made by
 PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "nncf", "optimum", "numpy")
 
 
@@ -201,12 +202,17 @@ def versions() -> dict[str, str]:
 
 
 def git_revision() -> str:
-    """The checkout's commit, or 'unknown' outside a checkout."""
-    command = ["git", "-C", str(settings.ROOT), "rev-parse", "--short=12", "HEAD"]
+    """The checkout's commit, with '-dirty' where code differs from it; 'unknown' outside a checkout."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        revision = _git("rev-parse", "--short=12", "HEAD")
+        return f"{revision}-dirty" if _git("status", "--porcelain", "--", *CODE) else revision
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(settings.ROOT), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def now() -> str:

@@ -25,8 +25,8 @@ class Cell(BaseModel):
             for the default recipe's loss with that match of the teacher's inside beside it.
         n_layers, n_heads, d_ff: the student's shape.
         n_pairs: pairs of its training steps, as many for every loss if all lists were full; shorter ones have fewer.
-        macs_per_pair, teacher_macs_per_pair: both counted in PyTorch.
-        ndcg10, teacher_ndcg10: on all queries of valid.
+        macs_per_pair, pruned_macs_per_pair, teacher_macs_per_pair: all counted in PyTorch.
+        ndcg10, pruned_ndcg10, teacher_ndcg10: on all queries of valid; `pruned` is what all students start from.
         code: one hash of all that decided the outcome.
     """
 
@@ -40,8 +40,10 @@ class Cell(BaseModel):
     d_ff: int
     n_pairs: int
     macs_per_pair: int
+    pruned_macs_per_pair: int
     teacher_macs_per_pair: int
     ndcg10: float
+    pruned_ndcg10: float
     teacher_ndcg10: float
     seconds: float
     code: str
@@ -95,7 +97,7 @@ def mean_over_seeds(cells: list[Cell]) -> list[Cell]:
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.loss, cell.shape), []).append(cell)
-    means = ("ndcg10", "teacher_ndcg10", "seconds")
+    means = ("ndcg10", "pruned_ndcg10", "teacher_ndcg10", "seconds")
     return [
         same[0].model_copy(update={name: statistics.fmean(getattr(cell, name) for cell in same) for name in means})
         for same in groups.values()
@@ -113,20 +115,24 @@ def table(cells: list[Cell]) -> pd.DataFrame:
 
 
 def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
-    """(MACs a pair, mean NDCG@10) of the losses that were tried at more than one shape, by loss."""
+    """(MACs a pair, mean NDCG@10) of the losses that were tried at more than one shape, by loss; then of the two models
+    that they come from.
+    """
     found: dict[str, list[tuple[float, float]]] = {}
-    for cell in _of_many_shapes(mean_over_seeds(cells)):
+    cells = mean_over_seeds(cells)
+    for cell in _of_many_shapes(cells):
         found.setdefault(cell.loss, []).append((cell.macs_per_pair, cell.ndcg10))
-    return found
+    first = cells[0]
+    found["pruned, the start of all"] = [(first.pruned_macs_per_pair, first.pruned_ndcg10)]
+    return found | {"teacher": [(first.teacher_macs_per_pair, first.teacher_ndcg10)]}
 
 
-def widest_gap(cells: list[Cell]) -> tuple[str, float] | None:
-    """The shape to which the teacher's scores give most over labels alone, and how much; None before both are there."""
+def gaps(cells: list[Cell]) -> dict[str, float]:
+    """By shape, the largest first, what the teacher's scores give over labels alone; only shapes that have both."""
     cells = mean_over_seeds(cells)
     taught = {cell.shape: cell.ndcg10 for cell in _of_many_shapes(cells) if cell.loss != LABELS}
     alone = {cell.shape: cell.ndcg10 for cell in cells if cell.loss == LABELS}
-    gaps = {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
-    return max(gaps.items(), key=lambda item: item[1], default=None)
+    return {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
 
 
 def _of_many_shapes(cells: list[Cell]) -> list[Cell]:

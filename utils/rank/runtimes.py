@@ -20,7 +20,9 @@ from utils import settings
 from utils.rank import first_token, models
 from utils.rank.ranker import Batch, BatchedRanker
 
-SLOW_FUSIONS = ("SkipLayerNormFusion",)  # of ONNX Runtime: slower than the Add and LayerNorm that it replaces
+SLOW_FUSIONS = (
+    "SkipLayerNormFusion",
+)  # of ONNX Runtime; no faster where it was timed, and slower on some (notebook 06)
 
 
 def open_ranker(

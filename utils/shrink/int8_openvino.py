@@ -157,6 +157,11 @@ def save(model: openvino.Model, path: Path) -> Path:
     return path
 
 
+def n_rounded(path: Path) -> int:
+    """How many operations of a graph round what flows through it to a grid; none where weights alone are int8."""
+    return sum(op.get_type_name() == "FakeQuantize" for op in openvino.Core().read_model(path).get_ops())
+
+
 def quantized_share(path: Path) -> float:
     """The share of a model's weights that are stored in 8 bits or fewer; biases and scales count as weights too."""
     counts = Counter()

@@ -12,10 +12,9 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from utils.rank import ranker
-from utils.rank.ranker import Pair
+from utils.rank.ranker import Batch
 from utils.shrink.magnitude import linear_layers
 
 GROUP, KEPT = 4, 2  # what the sparse units of GPUs since NVIDIA's Ampere multiply
@@ -79,21 +78,17 @@ def wanda_scores(model: PreTrainedModel, *, norms: Mapping[str, Tensor]) -> dict
 
 
 @torch.inference_mode()
-def input_norms(
-    model: PreTrainedModel,
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    pairs: Sequence[Pair],
-    max_tokens: int,
-    batch_size: int = 32,
-) -> dict[str, Tensor]:
+def input_norms(model: PreTrainedModel, *, batches: Sequence[Batch]) -> dict[str, Tensor]:
     """The L2 norm (d_in,) of every input of each Linear layer of the encoder, over all tokens that are not padding.
 
+    Args:
+        batches: from `calibration.batches`, which takes train pairs alone.
+
     Raises:
-        ValueError: no pairs.
+        ValueError: no batches.
     """
-    if not pairs:
-        raise ValueError("input_norms: no pairs to look at; give some of the train split")
+    if not batches:
+        raise ValueError("input_norms: no batches to look at; make some with calibration.batches")
     squares = {
         name: torch.zeros(linear.in_features, dtype=torch.float64) for name, linear in linear_layers(model).items()
     }
@@ -107,9 +102,8 @@ def input_norms(
         for name, linear in linear_layers(model.eval()).items()
     ]
     try:
-        for start in range(0, len(pairs), batch_size):
-            encoded = ranker.encode(tokenizer, pairs[start : start + batch_size], max_tokens=max_tokens)
-            batch = tokenizer.pad(encoded, return_tensors="pt")
+        for arrays in batches:
+            batch = {name: torch.from_numpy(values) for name, values in arrays.items()}
             real["tokens"] = batch["attention_mask"].bool()  # (n_pairs, n_tokens)
             model(**batch)
     finally:

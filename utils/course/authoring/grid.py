@@ -72,6 +72,8 @@ class _Work:
         self.n_tokens = round(mean_tokens(whole_tokenizer, lesson.pairs("valid")[:2000], max_tokens=limit))
         self.teacher_macs = cost.macs_per_pair(self.teacher, n_tokens=self.n_tokens)
         self.teacher_ndcg10 = self._judge(self.teacher, tokenizer=whole_tokenizer)
+        self.pruned_macs = cost.macs_per_pair(self.pruned, n_tokens=self.n_tokens)
+        self.pruned_ndcg10 = self._judge(self.pruned, tokenizer=self.tokenizer)
         recipes.cut_vocabulary(self.teacher, whole_tokenizer, setting=self.setting)  # for the cells that look inside
         self.taught = chain.taught(lesson, recipe)
         self.n_pairs = recipe.n_distil_pairs or profile.n_distil_pairs
@@ -93,8 +95,10 @@ class _Work:
             loss=loss,
             n_pairs=n_pairs,
             macs_per_pair=cost.macs_per_pair(start, n_tokens=self.n_tokens),
+            pruned_macs_per_pair=self.pruned_macs,
             teacher_macs_per_pair=self.teacher_macs,
             ndcg10=self._judge(start, tokenizer=self.tokenizer),
+            pruned_ndcg10=self.pruned_ndcg10,
             teacher_ndcg10=self.teacher_ndcg10,
             seconds=time.perf_counter() - began,
             code=self.code,

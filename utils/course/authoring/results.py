@@ -81,13 +81,15 @@ def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object]
     started = _begin(**chosen, echo=echo)
     with _alone(started):
         rows = chain.apply(started, *recipes, echo=echo)
+        on_valid = chain.on_valid(started, *recipes)
         started.write_rows()
     before = [row for row in started.rows() if row.notebook != recorded.STUDY]
     name, names = settings.dataset_name(chosen["dataset"]), [f"--recipe {recipe.name}" for recipe in recipes]
     words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}", *names]
     every = ("teacher", *map(recorded.judged_name, [*before, *rows]))
     judged = {one: started.judged(one).ndcg10_by_query for one in every if started.judged_file(one).exists()}
-    recorded.write([*before, *rows], command=" ".join(words), code=code, judged=judged)
+    figures = {"judged": judged, "rates": started.rates(), "on_valid": on_valid}
+    recorded.write([*before, *rows], command=" ".join(words), code=code, **figures)
 
 
 def _alone(started: Lesson) -> AbstractContextManager:
@@ -147,8 +149,19 @@ def _section(dataset: str) -> str:
         tables.append(
             "What is left of the teacher in fp32 PyTorch, on one thread, timed by turns:\n\n" + _markdown(kept)
         )
+        tables.append(_best(dataset))
     shown = "\n".join(tables)
     return f"{heading}\n\n{shown}\n{_machines(runs)} Recorded by `course results`, {when}.\n"
+
+
+def _best(dataset: str) -> str:
+    """Which of the recipes' ends `valid` would choose, in a sentence; nothing where no run was judged there."""
+    name, shares = recorded.smallest_that_keeps(dataset=dataset)
+    if not shares:
+        return ""
+    kept = ", ".join(f"`{stage}` keeps {share:.1%}" for stage, share in shares.items())
+    verdict = f"the smallest that keeps {recorded.TARGET['NDCG@10 kept']:.0%} there is `{name}`"
+    return f"On `valid` {kept} of the teacher's NDCG@10: {verdict if name else 'none keeps enough there'}.\n"
 
 
 def _machines(runs: Sequence[recorded.Run]) -> str:

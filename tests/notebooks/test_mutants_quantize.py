@@ -1,0 +1,38 @@
+"""A quantizer that leaves fp32 in one of its graphs, or in both, is refused by the gate of notebook 06."""
+
+import shutil
+
+import pytest
+
+from utils.course.authoring import gates
+from utils.measure import cost, ledger
+from utils.rank import models
+
+NOTEBOOK = "06_quantize"
+GRAPHS = {"onnxruntime": "onnx", "openvino": "openvino"}
+
+
+def faults_with(*left, out, tmp_path):
+    """What the gate says when the quantized stage holds the student's own graph for these runtimes."""
+    folder = shutil.copytree(out / "quantized", tmp_path / "quantized")
+    for runtime in left:
+        shutil.rmtree(folder / GRAPHS[runtime])
+        shutil.copytree(out / "student" / GRAPHS[runtime], folder / GRAPHS[runtime])
+    rows = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == NOTEBOOK]
+    found = [
+        row.model_copy(update={"disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=row.runtime))})
+        if row.stage == "quantized"
+        else row
+        for row in rows
+    ]
+    return gates.faults(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=found)
+
+
+@pytest.mark.parametrize("left", [("onnxruntime",), ("openvino",), ("onnxruntime", "openvino")], ids="+".join)
+def test_a_quantizer_that_leaves_fp32_is_refused(out, tmp_path, left):
+    faults = faults_with(*left, out=out, tmp_path=tmp_path)
+    assert len(faults) == len(left) and all("quantized: disk_bytes" in fault for fault in faults)
+
+
+def test_the_notebooks_own_stage_passes(out, tmp_path):
+    assert faults_with(out=out, tmp_path=tmp_path) == []
