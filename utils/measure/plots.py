@@ -100,7 +100,8 @@ def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, 
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
     for number, (name, points) in enumerate(lines.items()):
         work, quality = zip(*sorted(points), strict=True)
-        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": ("-", "--", ":")[number % 3]}
+        line = ("-", "--", ":")[number % 3] if len(points) > 1 else "none"
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": line}
         axes.plot([macs / 1e6 for macs in work], quality, label=name, markersize=7, **style)
     every = [macs / 1e6 for points in lines.values() for macs, _ in points]
     axes.set(xscale="log", xlabel="work of one pair (M MACs)", ylabel="judged NDCG@10")

@@ -19,7 +19,7 @@ def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figu
         style = {"color": COLOURS[number], "linestyle": ("-", "--", ":")[number % 3]}
         axes.plot(100 * np.asarray(values)[order], linewidth=2, label=name, **style)
     axes.set(ylim=(0, None), xlabel=f"outputs of the layer, sorted by the error with {next(iter(errors))}")
-    axes.set(ylabel="error, root mean square (% of the weights')")
+    axes.set(ylabel="error of an output (% of its weights' size)")
     axes.legend(frameon=True)
     return _finish(figure, title=title)
 

@@ -26,18 +26,18 @@ def storage(
         plain, zstd: the same as measured, drawn as marks.
         least: what no layout can go below that stores the values as they are, when the zeros lie at random.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 4.2), sharey=True, layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 4.2), layout="constrained")
     for number, name in enumerate(plain):
         style = {"color": COLOURS[number], "marker": MARKERS[number]}
         left.plot(*_percent(derived[name]), color=COLOURS[number], linewidth=1.2)
         left.plot(*_percent(plain[name]), linestyle="none", label=name, **style)
         right.plot(*_percent(zstd[name]), linestyle=LINES[number % 4], linewidth=1.2, **style)
     left.plot(*_percent(least), color="grey", linewidth=1, linestyle=(0, (1, 1)), label="the least, values as they are")
-    for axes, what in ((left, "as it is (lines: derived)"), (right, "after zstd")):
-        axes.axhline(1, color="black", linewidth=0.8)
-        axes.set(xlabel=f"zeros (%), {what}", xlim=(25, 100), ylim=(0, 2.25))
-    left.set_ylabel("bytes over those of the dense file")
     _finish(figure, title="")
+    for axes, what, top in ((left, "as stored (marks; lines are derived)", 2.25), (right, "after zstd", 1.1)):
+        axes.axhline(1, color="black", linewidth=0.8)
+        axes.set(xlabel="zeros (%)", ylabel="bytes / bytes of the plain dense file", xlim=(25, 100), ylim=(0, top))
+        axes.set_title(what, loc="left", fontsize=10)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
     return figure
