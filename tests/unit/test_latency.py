@@ -58,17 +58,17 @@ def test_timings_of_different_queries_have_no_ratio(n):
 
 def test_each_ranker_gets_its_own_times_and_the_warm_up_none():
     clock = Clock()
-    rankers = {"a": FakeRanker(clock, [9.0, 1.0, 2.0]), "b": FakeRanker(clock, [9.0, 4.0, 8.0])}
+    rankers = {"a": FakeRanker(clock, [9.0, 9.0, 1.0, 2.0]), "b": FakeRanker(clock, [9.0, 9.0, 4.0, 8.0])}
     timings = latency.by_turns(rankers, queries=[[("q", "p")]] * 2, clock=clock)
     assert timings["a"].samples_ms == (1000.0, 2000.0) and timings["b"].samples_ms == (4000.0, 8000.0)
 
 
 def test_garbage_is_not_collected_while_timing_and_is_again_after_a_failure():
     clock = Clock()
-    ranker = FakeRanker(clock, [1.0, 1.0])
+    ranker = FakeRanker(clock, [1.0, 1.0, 1.0])
     with pytest.raises(IndexError):
         latency.by_turns({"a": ranker}, queries=[[("q", "p")]] * 2, clock=clock)
-    assert ranker.collected == [True, False, False] and gc.isenabled()
+    assert ranker.collected == [True, True, False, False] and gc.isenabled()
 
 
 def test_timing_no_queries_is_refused_with_the_remedy():
@@ -91,7 +91,7 @@ def test_rankers_take_turns_and_the_first_changes():
     clock = Clock()
     rankers = {"a": SteadyRanker(clock, "a", 2.0), "b": SteadyRanker(clock, "b", 1.0)}
     timings = latency.by_turns(rankers, queries=[[("q", "p")]] * 3, clock=clock)
-    assert "".join(clock.calls) == "ab" + "ab" + "ba" + "ab"
+    assert "".join(clock.calls) == "aaa" + "bbb" + "ab" + "ba" + "ab"  # all queries once, untimed; then turns
     assert timings["a"].samples_ms == (2000.0, 2000.0, 2000.0)
     assert latency.ratio(timings["a"], timings["b"]) == latency.Ratio(2.0, 2.0, 2.0)
     assert timings["b"].as_row().p95 == 1000.0
@@ -105,9 +105,8 @@ def test_throughput_finds_the_best_batch_size_then_times_by_turns_and_leaves_the
     assert found == {"a": latency.Rate((16.0, 8.0, 16.0), 4), "b": latency.Rate((32.0, 16.0, 32.0), 4)}
     assert found["a"].median == 16.0
     assert rankers["a"].batch_size == rankers["b"].batch_size == 4
-    assert (
-        "".join(clock.calls) == "a" * 8 + "b" * 8 + "ab" + "ab" + "ba" + "ab"
-    )  # sizes of each, once to warm up, turns
+    looks, untimed = "a" * 8 + "b" * 8, "aaa" + "bbb"  # two sizes, each once untimed and three times; then all work
+    assert "".join(clock.calls) == looks + untimed + "ab" + "ba" + "ab"
     ratio = latency.rate_ratio(found["b"].samples, found["a"].samples)
     assert ratio == latency.Ratio(2.0, 2.0, 2.0) and str(ratio) == "2.0 × [2.0, 2.0]"
 

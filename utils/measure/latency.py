@@ -35,7 +35,9 @@ class Ratio:
 def by_turns(
     rankers: Mapping[str, Ranker], *, queries: Sequence[Sequence[Pair]], clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, Timing]:
-    """Time each ranker on each query, by turns, after one untimed round; who goes first rotates.
+    """Time each ranker on each query, by turns, after an untimed round of all queries; who goes first rotates.
+
+    The untimed round is for runtimes that prepare themselves for every new shape of a batch, which a server does once.
 
     Args:
         queries: the pairs of each query, all of them scored in one call.
@@ -46,7 +48,7 @@ def by_turns(
     if not queries:
         raise ValueError("by_turns: no queries to time; give at least one query with its pairs")
     steps = {name: [partial(ranker.score, pairs) for pairs in queries] for name, ranker in rankers.items()}
-    return turns.steps_by_turns(steps, clock=clock)
+    return turns.steps_by_turns(steps, n_untimed=len(queries), clock=clock)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def throughput(
     """Pairs a second of each ranker at its best batch size, which it keeps: a turn for each piece of work.
 
     The size is chosen first, by the best of three looks at the first piece, so that no timed turn has a say in it. Then
-    all rankers score one piece after the other, by turns. Sizes above the number of pairs are left out.
+    all rankers score one piece after the other, by turns, after an untimed round as in `by_turns`. Sizes above the
+    number of pairs are left out.
 
     Args:
         work: the pairs of each turn.
@@ -110,7 +113,7 @@ def throughput(
         found = turns.calls_by_turns(looks, repeats=3, clock=clock)
         ranker.batch_size = min(sizes, key=lambda size: min(found[size].samples_ms))
     steps = {name: [partial(ranker.score, pairs) for pairs in work] for name, ranker in rankers.items()}
-    timed = turns.steps_by_turns(steps, clock=clock)
+    timed = turns.steps_by_turns(steps, n_untimed=len(work), clock=clock)
     return {name: Rate(_per_second(timed[name], work=work), ranker.batch_size) for name, ranker in rankers.items()}
 
 

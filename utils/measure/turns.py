@@ -43,9 +43,12 @@ def calls_by_turns(
 
 
 def steps_by_turns(
-    steps: Mapping[str, list[Callable[[], object]]], *, clock: Callable[[], float] = time.perf_counter
+    steps: Mapping[str, list[Callable[[], object]]],
+    *,
+    n_untimed: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
-    """Time step 1 of each name, then step 2 of each, and so on; before that step 1 of each once, untimed.
+    """Time step 1 of each name, then step 2 of each, and so on; before that the first `n_untimed` of each, untimed.
 
     Args:
         steps: as many for every name, one at least.
@@ -53,7 +56,8 @@ def steps_by_turns(
     names = list(steps)
     samples: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
-        steps[name][0]()
+        for step in steps[name][:n_untimed]:
+            step()
     with no_garbage_collection():
         for turn in range(len(steps[names[0]])):
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
