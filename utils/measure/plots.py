@@ -78,8 +78,8 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     drawn = [row for row in rows if row.ndcg10 is not None and row.latency_ms is not None]
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
     for number, row in enumerate(drawn):
-        mark = MARKERS[(number + number // 6) % 6]  # after six points the same colours come with other marks
-        style = {"color": COLOURS[number % 6], "marker": mark, "label": row.label}
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": row.label}
+        style |= {"facecolor": "none", "linewidth": 2} if number >= 6 else {}  # after six points the marks are hollow
         axes.scatter(row.latency_ms.p50, row.ndcg10, s=60, **style)
     if not drawn:
         axes.text(0.5, 0.5, "no row has both a quality and a time yet", transform=axes.transAxes, ha="center")

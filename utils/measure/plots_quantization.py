@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish
 
+CHANGES = (-0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0, 0.002, 0.005, 0.01, 0.02, 0.05)  # of NDCG@10
+
 
 def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figure:
     """The relative error of each output of a layer, outputs in the order of the first way's errors."""
@@ -36,7 +38,7 @@ def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], wh
     axes.invert_yaxis()
     axes.set(xlabel="drift of the scores (root mean square difference over their spread)")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return _finish(figure, title=title)
+    return _headed(figure, title=title)
 
 
 def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: str) -> Figure:
@@ -54,9 +56,20 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
         axes.annotate(", ".join(map(str, numbers)), place, fontsize=8, **beside)
     axes.axhline(0, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="drift of the scores (share of their spread)", ylabel="change of NDCG@10 on valid")
+    axes.set_yscale("symlog", linthresh=0.005)  # so that one way that loses much does not press the others together
+    changes = [change for _, change in points.values()]
+    low, high = min(-0.004, 1.4 * min(changes)), max(0.004, 1.4 * max(changes))
+    axes.set_yticks([tick for tick in CHANGES if low <= tick <= high], minor=False)
+    axes.yaxis.set_major_formatter("{x:+.3g}")
+    axes.set_ylim(low, high)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    return _headed(figure, title=title)
+
+
+def _headed(figure: Figure, *, title: str) -> Figure:
+    """With the title over the whole figure, where the axes are too narrow for it."""
     _finish(figure, title="")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
