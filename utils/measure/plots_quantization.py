@@ -64,7 +64,7 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     axes.set_ylim(low, high)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
     return _headed(figure, title=title)
 
 
