@@ -59,7 +59,7 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     axes.set_yscale("symlog", linthresh=0.005)  # so that one way that loses much does not press the others together
     changes = [change for _, change in points.values()]
     low, high = min(-0.004, 1.4 * min(changes)), max(0.004, 1.4 * max(changes))
-    axes.set_yticks([tick for tick in CHANGES if low <= tick <= high], minor=False)
+    axes.set_yticks([tick for tick in CHANGES if low <= tick <= high])
     axes.yaxis.set_major_formatter("{x:+.3g}")
     axes.set_ylim(low, high)
     axes.xaxis.set_major_formatter("{x:g}")

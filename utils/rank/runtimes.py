@@ -20,9 +20,7 @@ from utils import settings
 from utils.rank import first_token, models
 from utils.rank.ranker import Batch, BatchedRanker
 
-SLOW_FUSIONS = (
-    "SkipLayerNormFusion",
-)  # of ONNX Runtime; no faster where it was timed, and slower on some (notebook 06)
+SLOW_FUSIONS = ("SkipLayerNormFusion",)  # of ONNX Runtime: slower on some processors; notebook 06 times it
 
 
 def open_ranker(
