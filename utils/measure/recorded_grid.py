@@ -128,7 +128,7 @@ def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
 
 
 def gaps(cells: list[Cell]) -> dict[str, float]:
-    """By shape, the largest model first, what the teacher's scores give over labels alone; only shapes that have both."""
+    """By shape, the largest model first, what the teacher's scores give over labels; only shapes that have both."""
     cells = mean_over_seeds(cells)
     taught = {cell.shape: cell.ndcg10 for cell in _of_many_shapes(cells) if cell.loss != LABELS}
     alone = {cell.shape: cell.ndcg10 for cell in cells if cell.loss == LABELS}
