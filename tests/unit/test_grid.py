@@ -8,6 +8,7 @@ from matplotlib import pyplot as plt
 from utils import settings
 from utils.course import show_recorded
 from utils.course.authoring import grid
+from utils.course.authoring import results as results_page
 from utils.measure import recorded_grid
 from utils.measure.recorded_grid import LABELS, LONG, Cell
 from utils.shrink.distil_losses import LOSSES
@@ -143,6 +144,21 @@ def test_several_seeds_are_shown_by_their_mean_and_named():
     assert shown.loc["3 layers, 4 heads, 240 neurons"].to_dict() == {"MACs": "25%", TAUGHT: "0.650", LABELS: "0.550"}
     assert recorded_grid.families(cells)[TAUGHT] == [(720, 0.65), (240, 0.2)]
     assert recorded_grid.gaps(cells)["3 layers, 4 heads, 240 neurons"] == pytest.approx(0.1)
+
+
+def test_the_readme_says_where_the_teachers_scores_beat_labels():
+    assert results_page.labels_or_teacher("synthetic") == ""
+    for n_layers, taught in ((3, 0.8), (1, 0.4)):
+        recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))
+        recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=0.6))
+    said = results_page.labels_or_teacher("synthetic")
+    assert said.endswith("the teacher's scores beat labels alone at 1 of 2 shapes.\n")
+    for loss, ndcg10 in ((TAUGHT, 0.875), (LABELS, 0.75)):
+        recorded_grid.write(cell(loss + LONG, ndcg10=ndcg10))
+    said = results_page.labels_or_teacher("synthetic")
+    assert said.endswith(
+        f"1 of 2 shapes; in the steps of a long run `{LABELS}` 0.750, `{TAUGHT}` 0.875 (teacher 0.900).\n"
+    )
 
 
 def test_before_labels_and_teacher_can_be_compared_there_is_a_table_and_no_picture():

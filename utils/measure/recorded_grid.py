@@ -135,6 +135,11 @@ def gaps(cells: list[Cell]) -> dict[str, float]:
     return {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
 
 
+def long_runs(cells: list[Cell]) -> dict[str, float]:
+    """Mean NDCG@10 of the students that had as many steps as the recipe's, by loss."""
+    return {cell.loss.removesuffix(LONG): cell.ndcg10 for cell in mean_over_seeds(cells) if cell.loss.endswith(LONG)}
+
+
 def _of_many_shapes(cells: list[Cell]) -> list[Cell]:
     """Cells of losses that were tried at more than one shape."""
     shapes: dict[str, set[str]] = {}

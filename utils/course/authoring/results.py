@@ -20,7 +20,7 @@ from utils import settings
 from utils.course import chain, fingerprint, lesson, report, runner
 from utils.course.authoring import grid as grids
 from utils.course.lesson import Lesson
-from utils.measure import recorded
+from utils.measure import recorded, recorded_grid
 from utils.shrink.recipe import Recipe
 
 README = settings.ROOT / "README.md"
@@ -74,6 +74,7 @@ def grid(
             with _alone(started):
                 chain.make(started, Recipe(), until="pruned", echo=echo)
                 places += grids.study(started, recipe=Recipe(), echo=echo)
+    settings.write_whole(README, with_results(README.read_text(encoding="utf-8")))
     return places
 
 
@@ -161,6 +162,7 @@ def _section(dataset: str) -> str:
             f"What is left of the teacher in fp32 PyTorch, on one thread, timed by turns:\n\n{_markdown(kept)}"
         )
         tables.append(_best(dataset))
+    tables.append(labels_or_teacher(dataset))
     shown = "\n".join(filter(None, tables))
     return f"{heading}\n\n{shown}\n{_machines(runs)} Recorded by `course results`, {when}.\n"
 
@@ -173,6 +175,21 @@ def _best(dataset: str) -> str:
     kept = ", ".join(f"`{stage}` keeps {share:.1%}" for stage, share in shares.items())
     verdict = f"the smallest that keeps {recorded.TARGET['NDCG@10 kept']:.0%} there is `{name}`"
     return f"On `valid` {kept} of the teacher's NDCG@10: {verdict if name else 'none keeps enough there'}.\n"
+
+
+def labels_or_teacher(dataset: str) -> str:
+    """What the grid of distillation says of labels alone, in a sentence; nothing where none is recorded."""
+    cells = recorded_grid.read(dataset=dataset)
+    if not (gaps := recorded_grid.gaps(cells)):
+        return ""
+    long = ", ".join(f"`{loss}` {ndcg10:.3f}" for loss, ndcg10 in recorded_grid.long_runs(cells).items())
+    won = sum(gap > 0 for gap in gaps.values())
+    teacher = recorded_grid.mean_over_seeds(cells)[0].teacher_ndcg10
+    return (
+        f"The grid of notebook 04, on `valid` and before any student is finished on labels: in equal steps the "
+        f"teacher's scores beat labels alone at {won} of {len(gaps)} shapes"
+        + (f"; in the steps of a long run {long} (teacher {teacher:.3f}).\n" if long else ".\n")
+    )
 
 
 def _machines(runs: Sequence[recorded.Run]) -> str:
