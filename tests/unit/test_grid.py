@@ -119,11 +119,13 @@ def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how
     for n_layers, taught, labels in ((3, 0.80, 0.82), (1, 0.60, 0.35)):
         recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))
         recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=labels))
+    recorded_grid.write(cell(d_ff=480, ndcg10=0.75))
     recorded_grid.write(cell("margin_mse"))
     cells = recorded_grid.read(dataset="synthetic")
     assert recorded_grid.families(cells) == {
-        LABELS: [(720, 0.82), (240, 0.35)],
-        TAUGHT: [(720, 0.80), (240, 0.60)],
+        f"{LABELS}, 4 heads, 240 neurons": [(720, 0.82), (240, 0.35)],
+        f"{TAUGHT}, 4 heads, 240 neurons": [(720, 0.80), (240, 0.60)],
+        f"{TAUGHT}, 4 heads, 480 neurons": [(1440, 0.75)],
         "pruned, the start of all": [(1800, 0.85)],
         "teacher": [(2880, 0.9)],
     }
@@ -142,7 +144,7 @@ def test_several_seeds_are_shown_by_their_mean_and_named():
     shown = recorded_grid.table(cells)
     assert shown.index.name == "student, seeds 0, 1"
     assert shown.loc["3 layers, 4 heads, 240 neurons"].to_dict() == {"MACs": "25%", TAUGHT: "0.650", LABELS: "0.550"}
-    assert recorded_grid.families(cells)[TAUGHT] == [(720, 0.65), (240, 0.2)]
+    assert recorded_grid.families(cells)[f"{TAUGHT}, 4 heads, 240 neurons"] == [(720, 0.65), (240, 0.2)]
     assert recorded_grid.gaps(cells)["3 layers, 4 heads, 240 neurons"] == pytest.approx(0.1)
 
 

@@ -55,7 +55,12 @@ class Cell(BaseModel):
     @property
     def shape(self) -> str:
         """Layers, heads and neurons, in words."""
-        return f"{self.n_layers} layer{'s' * (self.n_layers > 1)}, {self.n_heads} heads, {self.d_ff} neurons"
+        return f"{self.n_layers} layer{'s' * (self.n_layers > 1)}, {self.width}"
+
+    @property
+    def width(self) -> str:
+        """Heads and neurons of a layer, in words."""
+        return f"{self.n_heads} heads, {self.d_ff} neurons"
 
 
 def folder() -> Path:
@@ -115,13 +120,13 @@ def table(cells: list[Cell]) -> pd.DataFrame:
 
 
 def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
-    """(MACs a pair, mean NDCG@10) of the losses that were tried at more than one shape, by loss; then of the two models
-    that they come from.
+    """(MACs a pair, mean NDCG@10) of the losses that were tried at more than one shape, by loss and width; then of the
+    two models that they come from.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     cells = mean_over_seeds(cells)
     for cell in _of_many_shapes(cells):
-        found.setdefault(cell.loss, []).append((cell.macs_per_pair, cell.ndcg10))
+        found.setdefault(f"{cell.loss}, {cell.width}", []).append((cell.macs_per_pair, cell.ndcg10))
     first = cells[0]
     found["pruned, the start of all"] = [(first.pruned_macs_per_pair, first.pruned_ndcg10)]
     return found | {"teacher": [(first.teacher_macs_per_pair, first.teacher_ndcg10)]}
