@@ -154,12 +154,12 @@ def test_the_readme_says_where_the_teachers_scores_beat_labels():
         recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))
         recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=0.6))
     said = results_page.labels_or_teacher("synthetic")
-    assert said.endswith("the teacher's scores beat labels alone at 1 of 2 shapes.\n")
+    assert said.endswith("the teacher's scores beat labels at 1 of 2 shapes (-0.20 to +0.20).\n")
     for loss, ndcg10 in ((TAUGHT, 0.875), (LABELS, 0.75)):
         recorded_grid.write(cell(loss + LONG, ndcg10=ndcg10))
     said = results_page.labels_or_teacher("synthetic")
     assert said.endswith(
-        f"1 of 2 shapes; in the steps of a long run `{LABELS}` 0.750, `{TAUGHT}` 0.875 (teacher 0.900).\n"
+        f"1 of 2 shapes (-0.20 to +0.20); in the steps of a long run `{LABELS}` 0.750, `{TAUGHT}` 0.875 (teacher 0.900).\n"
     )
 
 

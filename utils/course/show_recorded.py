@@ -39,10 +39,9 @@ def grid(dataset: str) -> pd.DataFrame | Markdown:
 def grid_picture(dataset: str) -> Figure | None:
     """The recorded students' NDCG@10 against their work, taught and on labels alone; None before there are both."""
     cells = recorded_grid.read(dataset=dataset)
-    if not (gaps := recorded_grid.gaps(cells)):
+    if not (verdict := recorded_grid.verdict(cells)):
         return None
-    ends, won = [f"{end(gaps.values()):+.2f}" for end in (min, max)], sum(gap > 0 for gap in gaps.values())
-    title = f"In equal steps the teacher's scores beat labels at {won} of {len(gaps)} shapes ({' to '.join(ends)})"
+    title = verdict[0].upper() + verdict[1:]
     return plots.quality_against_work(recorded_grid.families(cells), title=title)
 
 

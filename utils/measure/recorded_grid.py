@@ -140,6 +140,14 @@ def gaps(cells: list[Cell]) -> dict[str, float]:
     return {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
 
 
+def verdict(cells: list[Cell]) -> str:
+    """At how many shapes the teacher's scores beat labels, in words; "" before any shape has both."""
+    if not (found := gaps(cells).values()):
+        return ""
+    won, ends = sum(gap > 0 for gap in found), [f"{end(found):+.2f}" for end in (min, max)]
+    return f"in equal steps the teacher's scores beat labels at {won} of {len(found)} shapes ({' to '.join(ends)})"
+
+
 def long_runs(cells: list[Cell]) -> dict[str, float]:
     """Mean NDCG@10 of the students that had as many steps as the recipe's, by loss."""
     return {cell.loss.removesuffix(LONG): cell.ndcg10 for cell in mean_over_seeds(cells) if cell.loss.endswith(LONG)}

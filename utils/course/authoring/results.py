@@ -180,16 +180,12 @@ def _best(dataset: str) -> str:
 def labels_or_teacher(dataset: str) -> str:
     """What the grid of distillation says of labels alone, in a sentence; nothing where none is recorded."""
     cells = recorded_grid.read(dataset=dataset)
-    if not (gaps := recorded_grid.gaps(cells)):
+    if not (verdict := recorded_grid.verdict(cells)):
         return ""
     long = ", ".join(f"`{loss}` {ndcg10:.3f}" for loss, ndcg10 in recorded_grid.long_runs(cells).items())
-    won = sum(gap > 0 for gap in gaps.values())
     teacher = recorded_grid.mean_over_seeds(cells)[0].teacher_ndcg10
-    return (
-        f"The grid of notebook 04, on `valid` and before any student is finished on labels: in equal steps the "
-        f"teacher's scores beat labels alone at {won} of {len(gaps)} shapes"
-        + (f"; in the steps of a long run {long} (teacher {teacher:.3f}).\n" if long else ".\n")
-    )
+    ends = f"; in the steps of a long run {long} (teacher {teacher:.3f})" if long else ""
+    return f"The grid of notebook 04, on `valid` and before any student is finished on labels: {verdict}{ends}.\n"
 
 
 def _machines(runs: Sequence[recorded.Run]) -> str:
