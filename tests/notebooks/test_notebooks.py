@@ -54,11 +54,22 @@ def test_readme_shows_what_the_recorded_results_render_to():
     assert recorded.read(dataset="synthetic") and results.with_results(page) == page, "run: course results"
 
 
-@pytest.mark.parametrize(("number", "shown"), [("01", "quality"), ("04", "grid"), ("06", "kept")])
-def test_a_notebook_shows_the_recorded_results_as_they_are(number, shown):
+@pytest.mark.parametrize(
+    ("number", "shown", "only"),
+    [
+        ("01", "quality", {}),
+        ("03", "kept", {"stage": "pruned"}),
+        ("04", "grid", {}),
+        ("04", "grid_losses", {}),
+        ("04", "kept", {"stage": "student"}),
+        ("06", "kept", {}),
+    ],
+)
+def test_a_notebook_shows_the_recorded_results_as_they_are(number, shown, only):
     nb = nbformat.read(runner.notebooks(number)[0], as_version=4)
     (cell,) = (cell for cell in nb.cells if f"show_recorded.{shown}(" in cell.source)
-    found, now = cell.outputs[0].data, getattr(show_recorded, shown)("synthetic")
+    (found,) = (output.data for output in cell.outputs if output.output_type == "execute_result")
+    now = getattr(show_recorded, shown)("synthetic", **only)
     if isinstance(now, Markdown):  # nothing is recorded, and the notebook says so
         assert found["text/markdown"] == now.data
     else:

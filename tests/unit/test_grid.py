@@ -115,6 +115,25 @@ def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
     }
 
 
+def test_every_loss_of_one_shape_stands_in_a_table_of_its_own_the_best_first():
+    for one in (cell(), cell(LABELS, ndcg10=0.7), cell("margin_mse", ndcg10=0.72), cell(LABELS + LONG, n_pairs=400)):
+        recorded_grid.write(one)
+    recorded_grid.write(cell(d_ff=480, ndcg10=0.9))
+    shown = show_recorded.grid_losses("synthetic")
+    assert shown.index.tolist() == [TAUGHT, "margin_mse", LABELS, LABELS + LONG]
+    assert shown.index.name == "3 layers, 4 heads, 240 neurons; seed 0" and "margin_mse" not in show_recorded.grid(
+        "synthetic"
+    )
+    last = shown.iloc[-1]
+    assert (last["pairs"], last["NDCG@10"], last["of the teacher's"]) == ("400", "0.800", "88.9%")
+    assert last["what the student copies"] == shown.loc[LABELS, "what the student copies"]
+    assert show_recorded.grid_losses("shoes") is None
+
+
+def test_every_loss_of_the_grid_is_put_into_words():
+    assert {loss.removesuffix(LONG) for loss, _ in grid.cells()} == recorded_grid.COPIES.keys()
+
+
 def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how_many_the_teacher_helps():
     for n_layers, taught, labels in ((3, 0.80, 0.82), (1, 0.60, 0.35)):
         recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))

@@ -1,10 +1,14 @@
 """Publishing: outputs reach the masters and the ledger README.md, clean, and all of them or none."""
 
+import base64
+import io
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from made import RUN, notebook
+from PIL import Image
 
 from utils import settings
 from utils.course import execution, fingerprint, runner
@@ -54,3 +58,18 @@ def test_publishing_leaves_widgets_out(course, executed):
     publish.publish(echo=lambda text: None)
     published = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
     assert [output.data for output in published] == [{"text/plain": "kept"}]
+
+
+def test_published_pictures_have_few_colours_and_look_the_same(course, executed):
+    buffer, image = io.BytesIO(), np.zeros((60, 60, 3), dtype=np.uint8)
+    image[..., 0] = np.arange(60)[:, None] * 4
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=0)
+    nb = notebook("b = 1")
+    data = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
+    nb.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
+    course.write("01_one", nb)
+    publish.publish(echo=lambda text: None)
+    (output,) = nbformat.read(course.folder / "01_one.ipynb", as_version=4).cells[1].outputs
+    with Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))) as published:
+        assert published.mode == "P" and np.abs(np.asarray(published.convert("RGB")).astype(int) - image).max() <= 4
+    assert len(output.data["image/png"]) < len(data["image/png"]) / 2

@@ -218,6 +218,19 @@ def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_
     assert "On `valid` `quantized` keeps 99.5% of the teacher's NDCG@10: the smallest that keeps 99% there is" in page
 
 
+def test_what_one_stage_kept_is_shown_alone(runs):
+    study([0, 1])
+    whole = show_recorded.kept("synthetic")
+    (label,) = whole.index
+    assert show_recorded.kept("synthetic", stage=label).to_dict() == whole.to_dict()
+    assert "course results --dataset synthetic" in show_recorded.kept("synthetic", stage="pruned").data
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.98974, "98.97%"), (0.9904, "99.0%"), (0.985, "98.5%")])
+def test_rounding_hides_no_miss_of_the_target(value, text):
+    assert recorded._share(value, target=0.99) == text
+
+
 def test_the_smallest_stage_that_keeps_enough_on_valid_is_found_and_test_has_no_say(folder):
     sizes = {"quantized": 50, "quantized_small": 20, "quantized_tiny": 10}
     for seed, tiny in ((0, 0.9), (1, 0.6)):

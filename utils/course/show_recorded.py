@@ -24,16 +24,28 @@ def quality(dataset: str) -> pd.DataFrame | Markdown:
     return frame[[name for name in frame.columns if name in QUALITY or name.startswith("seeds")]]
 
 
-def kept(dataset: str) -> pd.DataFrame | Markdown:
-    """What recipes keep of the teacher's quality and what they leave of its cost, over the recorded seeds."""
+def kept(dataset: str, *, stage: str = "") -> pd.DataFrame | Markdown:
+    """What recipes keep of the teacher's quality and what they leave of its cost, over the recorded seeds.
+
+    Args:
+        stage: only its rows; empty: the rows of all stages.
+    """
     frame = recorded.kept(dataset=dataset)
+    if stage and not frame.empty:
+        frame = frame[[name.partition(",")[0] == stage for name in frame.index]]
     return Markdown(_missing(f"course results --dataset {dataset}")) if frame.empty else frame
 
 
 def grid(dataset: str) -> pd.DataFrame | Markdown:
-    """NDCG@10 on valid of the students of the grid of distillation that are recorded for a data set."""
+    """NDCG@10 on valid of the shapes of the grid of distillation that are recorded for a data set."""
     cells = recorded_grid.read(dataset=dataset)
     return recorded_grid.table(cells) if cells else Markdown(_missing(f"course results --grid --dataset {dataset}"))
+
+
+def grid_losses(dataset: str) -> pd.DataFrame | None:
+    """NDCG@10 on valid of every loss of the grid at its one shape; None before there are any."""
+    cells = recorded_grid.read(dataset=dataset)
+    return recorded_grid.losses(cells) if cells else None
 
 
 def grid_picture(dataset: str) -> Figure | None:

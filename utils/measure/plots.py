@@ -91,8 +91,8 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.xaxis.set_minor_formatter("{x:,.0f}")
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
-    return _finish(figure, title=title)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
+    return _headed(figure, title=title)
 
 
 def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
@@ -129,9 +129,7 @@ def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
     _bars(left, names, [row.disk_bytes / 1e6 for row in drawn], colour=COLOURS[0], xlabel="to ship (MB)")
     _bars(right, names, [row.macs_per_pair / 1e9 for row in drawn], colour=COLOURS[1], xlabel="a pair (G MACs)")
     left.invert_yaxis()
-    _finish(figure, title="")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return figure
+    return _headed(figure, title=title)
 
 
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str, xlabel: str) -> None:
@@ -150,6 +148,13 @@ def roofline(points: Mapping[str, tuple[float, float]], *, peak_gflops: float, g
     axes.set(xlabel="arithmetic intensity (FLOPs a byte moved)", ylabel="GFLOP/s")
     axes.legend(loc="lower right", frameon=True)
     return _finish(figure, title=title)
+
+
+def _headed(figure: Figure, *, title: str) -> Figure:
+    """As `_finish`, with the title over the whole figure, where the axes are too narrow for it."""
+    _finish(figure, title="")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
+    return figure
 
 
 def _finish(figure: Figure, *, title: str) -> Figure:

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish
+from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish, _headed
 
 Curve = Mapping[float, float]  # the share of parts kept, or of zeros, to the NDCG@10 that is left
 
@@ -52,6 +52,4 @@ def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, 
     row[0][0].set(ylabel="judged NDCG@10 on valid", ylim=(0, 1.02))
     handles, names = row[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    _finish(figure, title="")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return figure
+    return _headed(figure, title=title)

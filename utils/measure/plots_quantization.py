@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
-from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish
+from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish, _headed
 
+EVEN = 0.005  # up to this change of NDCG@10 the axis is linear
+SIDES = ((5, 4), (-11, -11), (5, -11), (-11, 4), (-3, 9), (-3, -16), (10, -3), (-18, -3), (-3, 18), (-3, -26))  # points
 CHANGES = (-0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0, 0.002, 0.005, 0.01, 0.02, 0.05)  # of NDCG@10
 
 
@@ -51,12 +55,13 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
         turn = number + number // 6  # so that no two ways have both colour and marker in common
         style = {"color": COLOURS[number % 6], "marker": MARKERS[turn % 6], "label": f"{number} {name}"}
         axes.scatter([drift], [change], s=50, **style)
-    for side, (place, numbers) in enumerate(_shared(points.values()).items()):
-        beside = {"xytext": (5, 4) if side % 2 else (-11, -11), "textcoords": "offset points"}
-        axes.annotate(", ".join(map(str, numbers)), place, fontsize=8, **beside)
     axes.axhline(0, color="black", linewidth=1)
-    axes.set(xscale="log", xlabel="drift of the scores (share of their spread)", ylabel="change of NDCG@10 on valid")
-    axes.set_yscale("symlog", linthresh=0.005)  # so that one way that loses much does not press the others together
+    axes.set(
+        xscale="log",
+        xlabel="drift of the scores (share of their spread)",
+        ylabel=f"change of NDCG@10 (logarithmic beyond ±{EVEN})",
+    )
+    axes.set_yscale("symlog", linthresh=EVEN)  # so that one way that loses much does not press the others together
     changes = [change for _, change in points.values()]
     low, high = min(-0.004, 1.4 * min(changes)), max(0.004, 1.4 * max(changes))
     axes.set_yticks([tick for tick in CHANGES if low <= tick <= high])
@@ -65,14 +70,25 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
-    return _headed(figure, title=title)
-
-
-def _headed(figure: Figure, *, title: str) -> Figure:
-    """With the title over the whole figure, where the axes are too narrow for it."""
-    _finish(figure, title="")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure = _headed(figure, title=title)
+    _number(axes, {", ".join(map(str, numbers)): place for place, numbers in _shared(points.values()).items()})
     return figure
+
+
+def _number(axes: Axes, labels: Mapping[str, tuple[float, float]]) -> None:
+    """Write each label beside its place, where it covers no other label and no marker if there is such a side."""
+    figure = axes.figure
+    figure.draw_without_rendering()  # only then is the layout known
+    scale, places = figure.dpi / 72, axes.transData.transform(list(labels.values()))
+    taken = [Bbox.from_extents(x - 4 * scale, y - 4 * scale, x + 4 * scale, y + 4 * scale) for x, y in places]
+    for (label, place), (x, y) in zip(labels.items(), places, strict=True):
+        boxes = {
+            side: Bbox.from_bounds(x + side[0] * scale, y + side[1] * scale, 5 * len(label) * scale, 8 * scale)
+            for side in SIDES
+        }
+        side = min(boxes, key=lambda side: boxes[side].count_overlaps(taken))
+        taken.append(boxes[side])
+        axes.annotate(label, place, xytext=side, textcoords="offset points", fontsize=8)
 
 
 def _shared(points: Iterable[tuple[float, float]]) -> dict[tuple[float, float], list[int]]:

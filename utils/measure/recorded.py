@@ -242,12 +242,17 @@ def _kept_line(found: Sequence[tuple[Run, Row]]) -> dict[str, str]:
     return {
         "row": found[-1][1].label,
         "seeds": ", ".join(str(run.seed) for run in runs),
-        "NDCG@10 kept": f"{share.mean:.1%} [{share.low:.1%}, {share.high:.1%}]",
+        "NDCG@10 kept": f"{_share(share.mean, target=TARGET['NDCG@10 kept'])} [{share.low:.1%}, {share.high:.1%}]",
         "pairs/s [quartiles]": str(speed),
         "bytes to ship": f"{size:.1%}",
         "MACs": f"{work:.1%}",
         "short of the target": ", ".join(what for what, falls in short.items() if falls) or "nothing",
     }
+
+
+def _share(value: float, *, target: float) -> str:
+    """A share to a tenth of a percent, or to a hundredth where a tenth would lift it to the target that it misses."""
+    return f"{value:.2%}" if value < target <= round(value, 3) else f"{value:.1%}"
 
 
 def judged_name(row: Row) -> str:

@@ -15,6 +15,16 @@ from utils import settings
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
 LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's
+COPIES = {
+    LABELS: "nothing: it learns from labels alone",
+    "logit_mse": "the scores themselves",
+    "margin_mse": "the difference of every two scores",
+    "rank_net": "which of two products is the better one",
+    "list_net": "the shares: the softmax of a list's scores",
+    "kl_over_list": "the shares, softened by a temperature",
+    "hidden": "the shares, and the outputs of layers",
+    "relation": "the shares, and how tokens attend to one another",
+}
 
 
 class Cell(BaseModel):
@@ -110,13 +120,38 @@ def mean_over_seeds(cells: list[Cell]) -> list[Cell]:
 
 
 def table(cells: list[Cell]) -> pd.DataFrame:
-    """NDCG@10 on valid of every loss (columns) and shape (lines), the mean over the seeds that are recorded."""
-    seeds = ", ".join(str(seed) for seed in sorted({cell.seed for cell in cells}))
+    """NDCG@10 on valid of every shape (lines) on labels and with what else was tried at more than one shape (columns).
+
+    The mean over the seeds that are recorded.
+    """
     lines: dict[str, dict[str, str]] = {}
-    for cell in mean_over_seeds(cells):
+    many = {cell.loss for cell in _of_many_shapes(cells)} | {LABELS}
+    for cell in mean_over_seeds([cell for cell in cells if cell.loss in many] or cells):
         line = lines.setdefault(cell.shape, {"MACs": f"{cell.macs_per_pair / cell.teacher_macs_per_pair:.0%}"})
         line[cell.loss] = f"{cell.ndcg10:.3f}"
-    return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis(f"student, seeds {seeds}")
+    return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis(f"student, {_seeds(cells)}")
+
+
+def losses(cells: list[Cell]) -> pd.DataFrame:
+    """NDCG@10 on valid of every loss at the shape at which most were tried, the mean over the recorded seeds.
+
+    Sorted by the number of pairs, then by NDCG@10, the best first.
+    """
+    means = mean_over_seeds(cells)
+    shape = statistics.mode(cell.shape for cell in means)
+    found = sorted((cell for cell in means if cell.shape == shape), key=lambda cell: (cell.n_pairs, -cell.ndcg10))
+    lines = [
+        {
+            f"{shape}; {_seeds(cells)}": cell.loss,
+            "what the student copies": COPIES[cell.loss.removesuffix(LONG)],
+            "pairs": f"{cell.n_pairs:,}",
+            "NDCG@10": f"{cell.ndcg10:.3f}",
+            "of the teacher's": f"{cell.ndcg10 / cell.teacher_ndcg10:.1%}",
+        }
+        for cell in found
+    ]
+    frame = pd.DataFrame(lines)
+    return frame.set_index(frame.columns[0])
 
 
 def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
@@ -159,3 +194,8 @@ def _of_many_shapes(cells: list[Cell]) -> list[Cell]:
     for cell in cells:
         shapes.setdefault(cell.loss, set()).add(cell.shape)
     return [cell for cell in cells if len(shapes[cell.loss]) > 1]
+
+
+def _seeds(cells: list[Cell]) -> str:
+    seeds = sorted({cell.seed for cell in cells})
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"

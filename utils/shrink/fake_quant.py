@@ -19,6 +19,8 @@ from utils.rank.ranker import Batch
 from utils.shrink import quantization
 from utils.shrink.quantization import Grid
 
+BITS = (8, 7, 4)  # that the weights of a Linear may have
+
 
 class FakeQuantLinear(nn.Linear):
     """A Linear whose input and weight lie on int8 grids while `active`; otherwise it is the Linear that it was.
@@ -80,14 +82,15 @@ def insert(model: PreTrainedModel, *, weight_bits: int = 8) -> PreTrainedModel:
     The last Linear, which gives the score, stays as it is: it is a thousandth of the work and the most exposed.
 
     Args:
-        weight_bits: of the Linears' weights, 8 or 7. Without VNNI a processor adds products of bytes in 16 bits, which
-            saturate, so that a file of 8 bits scores otherwise there; with 7 it scores alike everywhere.
+        weight_bits: of the Linears' weights: 8, 7 or 4. Without VNNI a processor adds products of bytes in 16 bits,
+            which saturate, so that a file of 8 bits scores otherwise there; with 7 it scores alike everywhere. With 4
+            you see what coarse grids do; an export stores those in bytes as well.
 
     Raises:
         ValueError: there is some in it already, or another number of bits.
     """
-    if weight_bits not in (7, 8):
-        raise ValueError(f"fake_quant.insert: weight_bits is {weight_bits}; give 8, or 7 for processors without VNNI")
+    if weight_bits not in BITS:
+        raise ValueError(f"fake_quant.insert: weight_bits is {weight_bits}; give one of {', '.join(map(str, BITS))}")
     if layers(model):
         raise ValueError("fake_quant.insert: the model has fake quantization already; load it anew")
     for parent in list(model.base_model.modules()):

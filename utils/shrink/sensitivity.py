@@ -67,11 +67,6 @@ def swapped(pairs: Dataset, *, before: np.ndarray, after: np.ndarray) -> dict[st
     return {query_id: _opposed(before[chosen], after[chosen]) for query_id, chosen in rows.items()}
 
 
-def most_swapped(shares: Mapping[str, float], *, n_queries: int) -> list[str]:
-    """The queries of the largest shares, the largest first."""
-    return sorted(shares, key=lambda query_id: -shares[query_id])[:n_queries]
-
-
 def short_name(name: str) -> str:
     """A layer's name as a label: its number and what it is, such as `0 · attention.self.query`."""
     parts = name.split(".")
