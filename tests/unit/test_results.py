@@ -1,5 +1,6 @@
 """Recorded results: what a run's file holds, how runs are drawn together, when a run is made again, README's tables."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -216,6 +217,14 @@ def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_
     page = results.README.read_text()
     assert "91.7%" in page
     assert "On `valid` `quantized` keeps 99.5% of the teacher's NDCG@10: the smallest that keeps 99% there is" in page
+
+
+def test_a_record_without_the_turns_of_a_row_is_named_with_the_remedy(runs, folder):
+    study([0])
+    path = folder / "synthetic-laptop-0.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rates": {}}))
+    with pytest.raises(ValueError, match="synthetic-laptop-0.json: has no pairs a second of .*delete it, then run"):
+        recorded.kept(dataset="synthetic")
 
 
 def test_what_one_stage_kept_is_shown_alone(runs):

@@ -267,12 +267,13 @@ def _teacher(run: Run, *, threads: int) -> Row:
 
 
 def _rates(of: tuple[Run, Row]) -> tuple[list[float], list[float]]:
-    """Pairs a second of a row and of the teacher, turn by turn; of a record without its turns the medians alone."""
+    """Pairs a second of a row and of the teacher, turn by turn; ValueError where the record has none."""
     run, row = of
-    rows = row, _teacher(run, threads=row.threads)
-    names = [judged_name(each) for each in rows]
-    is_whole = run.rates.keys() >= set(names)
-    return tuple(run.rates[name] if is_whole else [each.pairs_per_s] for name, each in zip(names, rows, strict=True))
+    names = [judged_name(each) for each in (row, _teacher(run, threads=row.threads))]
+    if missing := [name for name in names if name not in run.rates]:
+        file = place(dataset=run.dataset, profile=run.profile, seed=run.seed).name
+        raise ValueError(f"{file}: has no pairs a second of '{missing[0]}'; delete it, then run: course results")
+    return run.rates[names[0]], run.rates[names[1]]
 
 
 def _quality(values: Sequence[float]) -> Quality:
