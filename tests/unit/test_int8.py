@@ -52,6 +52,19 @@ def ir(folder):
     return folder / "openvino" / "openvino_model.xml"
 
 
+def test_an_optimized_graph_is_quantized_once_its_types_are_told_and_less_of_it(ranking_folder, world, tmp_path):
+    options, source = onnxruntime.SessionOptions(), graph(ranking_folder)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    with pytest.raises(RuntimeError, match="DefaultTensorType"):
+        int8_onnx.dynamic(tmp_path / "optimized.onnx", tmp_path / "never.onnx")
+    told = int8_onnx.dynamic(tmp_path / "optimized.onnx", tmp_path / "told.onnx", untyped_is_float=True)
+    plain = int8_onnx.dynamic(source, tmp_path / "plain.onnx")
+    assert 0 < int8_onnx.quantized_share(told) < int8_onnx.quantized_share(plain)
+    assert drift(scores(told, world), world) < 0.2
+
+
 def test_a_model_left_in_fp32_has_no_quantized_weights(ranking_folder):
     assert int8_onnx.quantized_share(graph(ranking_folder)) == 0
     assert int8_openvino.quantized_share(ir(ranking_folder)) == 0

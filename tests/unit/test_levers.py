@@ -18,7 +18,9 @@ def folders(small_folder, tmp_path_factory):
     setting = Setting(catalogue.load("synthetic", profile=profile), profile, 0, tmp_path_factory.mktemp("logs"))
     shape = Shape(n_layers=1, n_heads=4, d_ff=240)
     recipe = Recipe(pruned=Shape(n_layers=2, n_heads=4, d_ff=240), student=shape)
-    return levers.alone(small_folder, recipe=recipe, setting=setting, work=tmp_path_factory.mktemp("levers"))
+    how = {"recipe": recipe, "setting": setting, "work": tmp_path_factory.mktemp("levers")}
+    levers.alone(small_folder, **how)
+    return levers.alone(small_folder, **how)  # as when a cell is run again
 
 
 def test_each_lever_changes_what_it_is_named_for_and_nothing_else(small_folder, folders):

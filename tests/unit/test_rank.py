@@ -97,8 +97,11 @@ def test_folder_without_weights_is_refused_by_name(tmp_path):
         models.load(tmp_path)
 
 
-@pytest.mark.parametrize(("runtime", "name"), [(r, names[-1]) for r, names in models.WEIGHTS.items()])
-def test_weights_cut_short_are_refused_with_the_place_and_the_remedy(small_folder, tmp_path, runtime, name):
+@pytest.mark.parametrize(
+    ("runtime", "name"),
+    [(r, name) for r, names in models.WEIGHTS.items() for name in (*names, "config.json", "tokenizer.json")],
+)
+def test_files_cut_short_are_refused_with_the_place_and_the_remedy(small_folder, tmp_path, runtime, name):
     folder = shutil.copytree(small_folder, tmp_path / "short")
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[: len(data) // 2])
@@ -115,6 +118,15 @@ def test_weights_of_another_model_are_refused_and_not_filled_up_with_random_ones
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=f"are not of one model: {what} bert"):
         models.load(folder)
+
+
+@pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
+def test_a_model_that_tells_labels_apart_is_no_ranker(small_folder, tmp_path, runtime):
+    folder = shutil.copytree(small_folder, tmp_path / "labels")
+    config = json.loads((folder / "config.json").read_text()) | {"id2label": {"0": "no", "1": "yes"}}
+    (folder / "config.json").write_text(json.dumps(config | {"label2id": {"no": 0, "yes": 1}}))
+    with pytest.raises(ValueError, match="labels: its model tells 2 labels apart, and a ranker gives one score"):
+        open_small(folder, runtime=runtime)
 
 
 def test_unknown_runtime_is_refused_with_the_known_ones(small_folder):

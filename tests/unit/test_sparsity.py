@@ -235,6 +235,9 @@ def test_weights_of_another_model_are_refused(pruned):
     (pruned / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
     with pytest.raises(ValueError, match="do not fit config.json"):
         sparse_folder.load(pruned)
+    (pruned / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read, it is damaged"):
+        sparse_folder.load(pruned)
     (pruned / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match="config.json is missing"):
         sparse_folder.load(pruned)

@@ -136,6 +136,7 @@ def test_a_text_without_spaces_is_cropped_by_characters_and_every_unjudged_list_
     assert Counter(source for _, source in lists).keys() == {"title", "crop"} and min(lists.values()) >= 2
     crops = {query for query, source in lists if source == "crop"}
     assert all(len(crop) < len(titles[0]) + 2 and any(crop in title for title in titles) for crop in crops)
+    assert any(title.endswith(crop) for title in titles for crop in crops if len(crop) < len(title))
     assert len({len(crop) for crop in crops}) > 1 and "bm25" in {source for *_, source in found}
 
 

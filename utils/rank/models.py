@@ -15,6 +15,7 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -118,23 +119,39 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
     Raises:
         FileNotFoundError: the folder or a file it needs is missing.
-        ValueError: a file is damaged or cut short, or the weights are not those of a model of this configuration, which
-            transformers itself would fill up with random numbers.
+        ValueError: a file is damaged or cut short, the model gives more than one score, or the weights are not those of
+            a model of this configuration, which transformers itself would fill up with random numbers.
     """
     folder = Path(folder)
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder}: {name} is missing, so this is not a model folder; make it again")
+    _, tokenizer = described(folder)
     with readable(folder):
         model, found = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if found[what]:
             name, what = sorted(map(str, found[what]))[0], what.removesuffix("_keys")
             raise ValueError(f"{folder}: model.safetensors and config.json are not of one model: {what} {name}")
     return model.eval(), tokenizer
+
+
+def described(folder: Path) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
+    """Configuration and tokenizer of a ranker's folder, without its weights.
+
+    Raises:
+        ValueError: a file is damaged or cut short, or the model does not give one score for a pair.
+    """
+    with readable(folder):
+        config, tokenizer = AutoConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    if config.num_labels != 1:
+        raise ValueError(
+            f"{folder}: its model tells {config.num_labels} labels apart, and a ranker gives one score for a pair; "
+            "train it with num_labels=1"
+        )
+    return config, tokenizer
 
 
 @contextmanager

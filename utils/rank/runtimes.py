@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
 from utils.rank import first_token, models
@@ -29,7 +29,8 @@ def open_ranker(
     """Open a model folder with `pytorch`, `onnxruntime` or `openvino`.
 
     Raises:
-        ValueError: an unknown runtime, or a damaged folder. FileNotFoundError: the folder lacks what the runtime needs.
+        ValueError: an unknown runtime, a damaged folder, or a model that gives more than one score.
+        FileNotFoundError: the folder lacks what the runtime needs.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime '{runtime}' is not one of {', '.join(RUNTIMES)}")
@@ -157,7 +158,7 @@ def _open_onnx(folder: Path, threads: int) -> tuple[Callable[[Batch], np.ndarray
     path = folder / "onnx" / "model.onnx"
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: onnx/model.onnx is missing; make it with runtimes.export_onnx(folder)")
-    return onnx_forward(path, threads=threads), AutoTokenizer.from_pretrained(folder)
+    return onnx_forward(path, threads=threads), models.described(folder)[1]
 
 
 def onnx_forward(path: Path, *, threads: int, disabled: Sequence[str] = SLOW_FUSIONS) -> Callable[[Batch], np.ndarray]:
@@ -187,7 +188,7 @@ def _open_openvino(folder: Path, threads: int) -> tuple[Callable[[Batch], np.nda
         raise FileNotFoundError(f"{folder}: {path.name} is missing; make it with runtimes.export_openvino(folder)")
     with models.readable(path):
         compiled = compile_openvino(openvino.Core().read_model(path), threads=threads)
-    return openvino_forward(compiled), AutoTokenizer.from_pretrained(folder)
+    return openvino_forward(compiled), models.described(folder)[1]
 
 
 def compile_openvino(model, *, threads: int):

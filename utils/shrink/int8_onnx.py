@@ -2,7 +2,7 @@
 
 Each function reads an fp32 graph as `runtimes.export_onnx` wrote it and writes another, whole or not at all. Give it
 that graph, not one that ONNX Runtime has optimized: its fused operators hide the types from the tools (they ask for
-`DefaultTensorType`), and MatMuls that were fused away cannot be quantized.
+`DefaultTensorType`, see `untyped_is_float`), and MatMuls that were fused away cannot be quantized.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def dynamic(
     per_channel: bool = True,
     reduce_range: bool = False,
     operators: Sequence[str] = (*MULTIPLIED, *LOOKED_UP),
+    untyped_is_float: bool = False,
 ) -> Path:
     """Weights become int8 now; the range of each activation is found anew in every batch, of the whole batch.
 
@@ -46,6 +47,7 @@ def dynamic(
     Args:
         reduce_range: 7 bits for the weights, for processors without VNNI, whose 16-bit sums saturate.
         operators: what is quantized; `Gather` holds the embedding tables.
+        untyped_is_float: take every tensor whose type the tool cannot tell for fp32, as in a graph that was optimized.
     """
     with _prepared(source, beside=target) as graph, settings.whole_file(target) as new, _quiet():
         ort.quantize_dynamic(
@@ -55,6 +57,7 @@ def dynamic(
             per_channel=per_channel,
             reduce_range=reduce_range,
             weight_type=ort.QuantType.QInt8,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT} if untyped_is_float else {},
         )
     return target
 

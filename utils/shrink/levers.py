@@ -39,7 +39,7 @@ def alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: Path) -> dic
         "layers": (shallow, tokenizer),
     }
     folders = {name: _save(*one, folder=work / name, setting=setting) for name, one in made.items()}
-    folders["int8"] = Path(shutil.copytree(teacher, work / "int8"))
+    folders["int8"] = Path(shutil.copytree(teacher, work / "int8", dirs_exist_ok=True))
     recipes.quantize(folders["int8"], tokenizer=tokenizer, recipe=recipe, setting=setting)
     return folders
 

@@ -51,7 +51,7 @@ class Recipe(_Strict):
     """One chain, from the teacher to the quantized student. A field left None is the profile's.
 
     Attributes:
-        pruned: the shape of the first cut, which is recovered on labels.
+        pruned: the shape of the first cut, which is recovered on labels; of its layers the first ones stay.
         student: the shape of what is distilled, started from the pruned model.
         layers: which layers of the pruned model the student keeps, as in `distillation.kept_layers`.
         loss: a name in `distil_losses.LOSSES`.

@@ -16,13 +16,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import settings
 from utils.rank import models
@@ -86,17 +80,19 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Model (eval mode, float32) and tokenizer of a folder that need not hold `model.safetensors`.
 
     Raises:
-        FileNotFoundError: a file is missing. ValueError: the weights are damaged, or not those of this configuration.
+        FileNotFoundError: a file is missing. ValueError: a file is damaged, the model gives more than one score, or the
+            weights are not those of this configuration.
     """
     _require(folder)
     weights = read(folder)
-    model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder)).float()
+    config, tokenizer = models.described(folder)
+    model = AutoModelForSequenceClassification.from_config(config).float()
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{WEIGHTS.name}: its weights do not fit config.json ({reason}); {AGAIN}") from None
-    return model.eval(), AutoTokenizer.from_pretrained(folder)
+    return model.eval(), tokenizer
 
 
 def unpack(folder: Path, *, to: Path) -> Path:

@@ -261,5 +261,5 @@ def _crops(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
 
 
 def _run(word: str, *, length: int, rng: random.Random) -> str:
-    start = rng.randrange(max(1, len(word) - length))
+    start = rng.randrange(max(1, len(word) - length + 1))
     return word[start : start + length]
