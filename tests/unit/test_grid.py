@@ -10,7 +10,8 @@ from utils.course import show_recorded
 from utils.course.authoring import grid
 from utils.course.authoring import results as results_page
 from utils.measure import recorded_grid
-from utils.measure.recorded_grid import LABELS, LONG, Cell
+from utils.measure.recorded_grid import LABELS, LONG, WHOLE, Cell
+from utils.rank.metrics import Quality
 from utils.shrink.distil_losses import LOSSES
 from utils.shrink.recipe import Recipe, Shape
 
@@ -18,7 +19,7 @@ KEY = {"dataset": "synthetic", "profile": "laptop", "seed": 0}
 TAUGHT = Recipe().loss
 
 
-def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100, seed=0):
+def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100, seed=0, by_query=()):
     return Cell(
         **KEY | {"seed": seed},
         loss=loss,
@@ -32,6 +33,7 @@ def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100
         ndcg10=ndcg10,
         pruned_ndcg10=0.85,
         teacher_ndcg10=0.9,
+        by_query=list(by_query),
         seconds=1,
         code=code,
         command="c",
@@ -51,7 +53,8 @@ def test_every_loss_is_tried_at_one_shape_and_every_shape_with_and_without_the_t
     cells = grid.cells()
     base = Recipe().student
     assert len(set(cells)) == len(cells)
-    assert {loss for loss, shape in cells if shape == base} >= {*LOSSES, "hidden", "relation", LABELS, LABELS + LONG}
+    longer = {loss + length for loss in (LABELS, TAUGHT) for length in (LONG, WHOLE)}
+    assert {loss for loss, shape in cells if shape == base} == {*LOSSES, "hidden", "relation", LABELS, *longer}
     assert {shape.n_layers for loss, shape in cells if loss == LABELS} == {6, 4, 3, 2, 1}
     by_shape = [{shape for loss, shape in cells if loss == which} for which in (LABELS, TAUGHT)]
     assert by_shape[0] == by_shape[1] and len(by_shape[0]) == 10
@@ -88,21 +91,33 @@ def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(m
 
 
 def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monkeypatch):
-    work, trained = object.__new__(grid._Work), []
-    work.__dict__ |= {"lesson": SimpleNamespace(seed=0, machine={}), "setting": None, "key": KEY, "n_pairs": 80}
+    work, trained, finished = object.__new__(grid._Work), [], []
+    catalogue = SimpleNamespace(pairs={"train": "train"})
+    lesson = SimpleNamespace(seed=0, machine={}, profile=settings.profile("ci"), catalogue=catalogue)
+    work.__dict__ |= {"lesson": lesson, "setting": None, "key": KEY, "n_pairs": 80, "n_label_pairs": 24}
     work.__dict__ |= {"pruned": None, "tokenizer": None, "n_tokens": 1, "teacher_macs": 2, "code": "c"}
     work.__dict__ |= {
         "pruned_macs": 1,
         "pruned_ndcg10": 0.9,
         "teacher_ndcg10": 0.9,
-        "_judge": lambda *args, **kwargs: 0.5,
+        "_judge": lambda *args, **kwargs: Quality({"q": 0.5}, {}, {}),
+        "_common": dict,
     }
     monkeypatch.setattr(grid.recipes, "cut", lambda *args, **kwargs: None)
     monkeypatch.setattr(grid.cost, "macs_per_pair", lambda *args, **kwargs: 1)
+    monkeypatch.setattr(grid.distillation, "finish_on_labels", lambda start, **how: finished.append(how))
     work._train = lambda start, **how: trained.append(how)
     shape = Shape(n_layers=1, n_heads=1, d_ff=1)
-    assert [work.cell(loss, shape).n_pairs for loss in (LABELS, LABELS + LONG)] == [20, 80]
-    assert trained == [{"loss": LABELS, "n_pairs": 20}, {"loss": LABELS, "n_pairs": 80}]
+    made = [work.cell(loss, shape) for loss in (LABELS, LABELS + LONG, LABELS + WHOLE, TAUGHT + WHOLE)]
+    assert [one.n_pairs for one in made] == [20, 80, 104, 104]
+    assert [one.by_query for one in made] == [[], [], [0.5], [0.5]]
+    assert [(how["loss"], how["n_pairs"]) for how in trained] == [
+        (LABELS, 20),
+        (LABELS, 80),
+        (LABELS, 104),
+        (TAUGHT, 80),
+    ]
+    assert [how["n_pairs"] for how in finished] == [24]  # labels alone need no fine-tune after labels
 
 
 def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
@@ -130,7 +145,9 @@ def test_every_loss_of_one_shape_stands_in_a_table_of_its_own_the_best_first():
 
 
 def test_every_loss_of_the_grid_is_put_into_words():
-    assert {loss.removesuffix(LONG) for loss, _ in grid.cells()} == recorded_grid.COPIES.keys()
+    assert {recorded_grid.method(loss) for loss, _ in grid.cells()} == recorded_grid.COPIES.keys()
+    assert cell(TAUGHT + WHOLE).copies == f"{cell(TAUGHT).copies}, then labels"
+    assert cell(LABELS + WHOLE).copies == cell(LABELS).copies
 
 
 def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how_many_the_teacher_helps():
@@ -178,6 +195,25 @@ def test_the_readme_says_where_the_teachers_scores_beat_labels():
     said = results_page.labels_or_teacher("synthetic")
     long = f"in the steps of a long run `{LABELS}` 0.750, `{TAUGHT}` 0.875 (teacher 0.900)"
     assert said.endswith(f"1 of 2 shapes (-0.20 to +0.20); {long}.\n")
+
+
+@pytest.mark.parametrize(
+    ("taught", "verdict"),
+    [(0.5, "labels alone did better"), (0.9, "the teacher's scores paid"), (0.7, "no difference is sure")],
+)
+def test_the_whole_recipe_is_held_against_labels_alone_query_by_query(taught, verdict):
+    assert show_recorded.worth_of_scores("synthetic") is None
+    alone = [0.6, 0.8] * 20
+    for seed in (0, 1):
+        recorded_grid.write(cell(LABELS + WHOLE, seed=seed, ndcg10=0.7, by_query=alone))
+    assert show_recorded.worth_of_scores("synthetic") is None  # nothing to compare it with
+    recorded_grid.write(cell(TAUGHT + WHOLE, ndcg10=taught, by_query=[taught] * 40))
+    recorded_grid.write(cell(TAUGHT + WHOLE, seed=2, ndcg10=0.1, by_query=[0.1] * 40))  # nobody to compare it with
+    said = show_recorded.worth_of_scores("synthetic").data
+    assert said.startswith(
+        f"In the steps of the whole recipe scores, then labels, reach {taught:.3f}, labels alone 0.700"
+    )
+    assert said.endswith(f" for the scores): {verdict}.")
 
 
 def test_before_labels_and_teacher_can_be_compared_there_is_a_table_and_no_picture():

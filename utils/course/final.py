@@ -6,6 +6,7 @@ Every notebook that makes a stage ends with these; its own experiments are judge
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,10 +14,11 @@ import pandas as pd
 from utils.course import rows, show
 from utils.course.lesson import Lesson
 from utils.measure import latency
+from utils.measure.latency import Rate
 from utils.measure.ledger import Row
 from utils.rank import metrics, runtimes
 from utils.rank.metrics import Quality
-from utils.rank.ranker import BatchedRanker, mean_tokens
+from utils.rank.ranker import BatchedRanker, Pair, mean_tokens
 
 INSTANCE = "m7g.large"  # a line of data/prices.csv
 THREADS = 1
@@ -42,28 +44,27 @@ class Way:
 def measure(lesson: Lesson, ways: Mapping[str, Way]) -> list[Row]:
     """Add a row for each way of running a stage, under its label, and one for the teacher in fp32 PyTorch.
 
-    Quality is that of the whole test split, with the interval of the difference to the teacher. Times are on one
-    thread, with the teacher timed by turns beside the others; the pairs a second of every turn are kept, so that
-    `speedups` may divide them turn by turn.
+    Quality is that of the whole test split, with the interval of the difference to the teacher; judging takes all
+    cores. Times are on one thread, with the teacher timed by turns beside the others; the pairs a second of every turn
+    are kept, so that `speedups` may divide them turn by turn.
     """
     every = {TEACHER: Way("teacher", "pytorch")} | dict(ways)
-    rankers = {label: _open(lesson, way) for label, way in every.items()}
+    rankers = {label: _open(lesson, way, threads=THREADS) for label, way in every.items()}
     queries = latency.workload(lesson.catalogue, n_queries=lesson.profile.n_latency_queries)
     timings = latency.by_turns(rankers, queries=queries)
     work = [sum(queries[start : start + PER_TURN], []) for start in range(0, len(queries), PER_TURN)]
     rates = latency.throughput(rankers, work=work, batch_sizes=(16, 64))
     lesson.keep_rates({way.name: rates[label].samples for label, way in every.items()})
+    memory = _memory(lesson, every, pairs=queries[0], rates=rates)
     some, tokenizer = lesson.pairs("valid")[:2000], rankers[TEACHER].tokenizer
     n_tokens = round(mean_tokens(tokenizer, some, max_tokens=lesson.profile.max_tokens))
     found = []
     for label, way in every.items():
         rate = rates[label]
         at = {"threads": THREADS, "batch_size": rate.batch_size}
-        memory = {"runtime": way.runtime, "pairs": queries[0], "max_tokens": lesson.profile.max_tokens}
         fields = rows.size_fields(lesson.stage(way.stage), runtime=way.runtime, n_tokens=n_tokens)
-        fields |= _quality(lesson, way, ranker=rankers[label])
+        fields |= _quality(lesson, way) | memory[label]
         fields |= rows.speed_fields(timings[label], pairs_per_s=rate.median, instance=INSTANCE, **at)
-        fields |= rows.memory_field(lesson.stage(way.stage), **memory, **at)
         reasons = dict.fromkeys(("ndcg10_end_to_end", "recall"), "measured for the teacher alone")
         reasons |= {"ndcg10_delta": rows.ITSELF} if way.stage == "teacher" else {}
         names = {"stage": way.stage, "runtime": way.runtime, "precision": way.precision, "parent": way.parent}
@@ -93,19 +94,32 @@ def _way_of(row: Row) -> Way:
     return Way(row.stage, row.runtime, row.precision)
 
 
-def _open(lesson: Lesson, way: Way) -> BatchedRanker:
-    at = {"threads": THREADS, "max_tokens": lesson.profile.max_tokens}
+def _open(lesson: Lesson, way: Way, *, threads: int) -> BatchedRanker:
+    at = {"threads": threads, "max_tokens": lesson.profile.max_tokens}
     return runtimes.open_ranker(lesson.stage(way.stage), runtime=way.runtime, precision=way.precision, **at)
 
 
-def _quality(lesson: Lesson, way: Way, *, ranker: BatchedRanker) -> dict:
+def _memory(
+    lesson: Lesson, ways: Mapping[str, Way], *, pairs: Sequence[Pair], rates: Mapping[str, Rate]
+) -> dict[str, dict]:
+    """The peak memory of each way, by label; no clock runs, so as many are measured at a time as there are cores."""
+
+    def field(label: str) -> dict:
+        at = {"threads": THREADS, "batch_size": rates[label].batch_size, "max_tokens": lesson.profile.max_tokens}
+        way = ways[label]
+        return rows.memory_field(lesson.stage(way.stage), runtime=way.runtime, pairs=pairs, **at)
+
+    with ThreadPoolExecutor(max_workers=lesson.machine["cores"]) as pool:
+        return dict(zip(ways, pool.map(field, ways), strict=True))
+
+
+def _quality(lesson: Lesson, way: Way) -> dict:
     """The teacher's is that of notebook 01; a stage's is judged here and kept, so that nobody has to score it again."""
     n_resamples = lesson.profile.n_bootstrap
     teacher = lesson.judged("teacher")
     if way.stage == "teacher":
         return rows.quality_fields(teacher, teacher=None, n_resamples=n_resamples)
-    quality: Quality = metrics.judged(
-        lesson.catalogue.pairs["test"], ranker.score(lesson.pairs("test")), top_gain=lesson.catalogue.top_gain
-    )
+    scores = _open(lesson, way, threads=lesson.machine["cores"]).score(lesson.pairs("test"))
+    quality: Quality = metrics.judged(lesson.catalogue.pairs["test"], scores, top_gain=lesson.catalogue.top_gain)
     lesson.keep_judged(way.name, quality)
     return rows.quality_fields(quality, teacher=teacher, n_resamples=n_resamples)

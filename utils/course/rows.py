@@ -93,7 +93,7 @@ def speed_fields(
 
 
 def carried_quality(row: Row) -> dict:
-    """The quality fields of an earlier row, for a row of the same weights in the same runtime."""
+    """The quality fields of an earlier row, for one of the same weights whose scores were found to be the same."""
     return {name: getattr(row, name) for name in QUALITY}
 
 

@@ -19,6 +19,8 @@ from utils.measure.turns import Timing
 from utils.rank.ranker import BatchedRanker, Pair, Ranker
 from utils.settings import N_CANDIDATES
 
+N_BATCHES_LOOKED_AT = 2  # of the largest size, by which the batch size is chosen
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -94,9 +96,9 @@ def throughput(
 ) -> dict[str, Rate]:
     """Pairs a second of each ranker at its best batch size, which it keeps: a turn for each piece of work.
 
-    The size is chosen first, by the best of three looks at the first piece (of which the first may be slow: it warms
-    up), so that no timed turn has a say in it. Then all rankers score one piece after the other, by turns, after an
-    untimed round as in `by_turns`. Sizes above the number of pairs are left out.
+    The size is chosen first, by the best of three looks at the start of the first piece (of which the first may be
+    slow: it warms up), so that no timed turn has a say in it. Then all rankers score one piece after the other, by
+    turns, after an untimed round as in `by_turns`. Sizes above the number of pairs are left out.
 
     Args:
         work: the pairs of each turn.
@@ -108,8 +110,9 @@ def throughput(
     sizes = [size for size in batch_sizes if size <= n_pairs]
     if not sizes:
         raise ValueError(f"throughput: {n_pairs} pairs fill no batch of {min(batch_sizes)}; give more pairs")
+    start = work[0][: N_BATCHES_LOOKED_AT * max(sizes)]
     for ranker in rankers.values():
-        looks = {size: [partial(_score, ranker, pairs=work[0], batch_size=size)] * 3 for size in sizes}
+        looks = {size: [partial(_score, ranker, pairs=start, batch_size=size)] * 3 for size in sizes}
         found = turns.steps_by_turns(looks, n_untimed=0, clock=clock)
         ranker.batch_size = min(sizes, key=lambda size: min(found[size].samples_ms))
     steps = {name: [partial(ranker.score, pairs) for pairs in work] for name, ranker in rankers.items()}

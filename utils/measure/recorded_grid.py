@@ -12,9 +12,13 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import settings
+from utils.rank import metrics
+from utils.rank.metrics import Quality
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
-LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's
+LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's before its labels
+WHOLE = "_whole"  # ends that of one that had as many steps as all of the recipe, which ends on labels
+N_RESAMPLES = 2_000  # of the interval between two students
 COPIES = {
     LABELS: "nothing: it learns from labels alone",
     "logit_mse": "the scores themselves",
@@ -31,12 +35,13 @@ class Cell(BaseModel):
     """One student of the grid, judged on valid.
 
     Attributes:
-        loss: a name in `distil_losses.LOSSES`, or LABELS, either of them with or without LONG; "hidden" or "relation"
-            for the default recipe's loss with that match of the teacher's inside beside it.
+        loss: a name in `distil_losses.LOSSES`, or LABELS, either of them with or without LONG or WHOLE; "hidden" or
+            "relation" for the default recipe's loss with that match of the teacher's inside beside it.
         n_layers, n_heads, d_ff: the student's shape.
         n_pairs: pairs of its training steps, as many for every loss if all lists were full; shorter ones have fewer.
         macs_per_pair, pruned_macs_per_pair, teacher_macs_per_pair: all counted in PyTorch.
         ndcg10, pruned_ndcg10, teacher_ndcg10: on all queries of valid; `pruned` is what all students start from.
+        by_query: NDCG@10 of every query of valid, in one order; kept where students are compared query by query.
         code: one hash of all that decided the outcome.
     """
 
@@ -55,6 +60,7 @@ class Cell(BaseModel):
     ndcg10: float
     pruned_ndcg10: float
     teacher_ndcg10: float
+    by_query: list[float] = []
     seconds: float
     code: str
     command: str
@@ -68,9 +74,20 @@ class Cell(BaseModel):
         return f"{self.n_layers} layer{'s' * (self.n_layers > 1)}, {self.width}"
 
     @property
+    def copies(self) -> str:
+        """What the student learns from, in words."""
+        base = method(self.loss)
+        return COPIES[base] + ", then labels" * (self.loss.endswith(WHOLE) and base != LABELS)
+
+    @property
     def width(self) -> str:
         """Heads and neurons of a layer, in words."""
         return f"{self.n_heads} heads, {self.d_ff} neurons"
+
+
+def method(loss: str) -> str:
+    """The name of a loss without its length."""
+    return loss.removesuffix(LONG).removesuffix(WHOLE)
 
 
 def folder() -> Path:
@@ -143,7 +160,7 @@ def losses(cells: list[Cell]) -> pd.DataFrame:
     lines = [
         {
             f"{shape}; {_seeds(cells)}": cell.loss,
-            "what the student copies": COPIES[cell.loss.removesuffix(LONG)],
+            "what the student copies": cell.copies,
             "pairs": f"{cell.n_pairs:,}",
             "NDCG@10": f"{cell.ndcg10:.3f}",
             "of the teacher's": f"{cell.ndcg10 / cell.teacher_ndcg10:.1%}",
@@ -186,6 +203,43 @@ def verdict(cells: list[Cell]) -> str:
 def long_runs(cells: list[Cell]) -> dict[str, float]:
     """Mean NDCG@10 of the students that had as many steps as the recipe's, by loss."""
     return {cell.loss.removesuffix(LONG): cell.ndcg10 for cell in mean_over_seeds(cells) if cell.loss.endswith(LONG)}
+
+
+def whole_runs(cells: list[Cell]) -> tuple[Quality, Quality] | None:
+    """Quality on valid of the student of scores, then labels, and of labels alone in as many steps.
+
+    Of the seeds that have both, each query with its mean over them; None where there are none.
+    """
+    whole = {(method(cell.loss) == LABELS, cell.seed): cell.by_query for cell in cells if cell.loss.endswith(WHOLE)}
+    seeds = [seed for is_alone, seed in whole if is_alone and (False, seed) in whole]
+    if not seeds:
+        return None
+    taught, alone = ([whole[is_alone, seed] for seed in seeds] for is_alone in (False, True))
+    return _mean_quality(taught), _mean_quality(alone)
+
+
+def _mean_quality(of_seeds: list[list[float]]) -> Quality:
+    means = map(statistics.fmean, zip(*of_seeds, strict=True))
+    return Quality({str(place): mean for place, mean in enumerate(means)}, {}, {})
+
+
+def worth_of_scores(cells: list[Cell]) -> str:
+    """Whether the teacher's scores paid in the whole recipe, in words; "" before that is recorded."""
+    if not (both := whole_runs(cells)):
+        return ""
+    taught, alone = both
+    worth = metrics.paired_bootstrap(taught, alone, n_resamples=N_RESAMPLES)
+    if worth.low > 0:
+        verdict = "the teacher's scores paid"
+    elif worth.high < 0:
+        verdict = "labels alone did better"
+    else:
+        verdict = "no difference is sure"
+    interval = f"{worth.mean:+.3f} [{worth.low:+.3f}, {worth.high:+.3f}]"
+    return (
+        f"in the steps of the whole recipe scores, then labels, reach {taught.ndcg10:.3f}, labels alone "
+        f"{alone.ndcg10:.3f} ({interval} for the scores): {verdict}"
+    )
 
 
 def _of_many_shapes(cells: list[Cell]) -> list[Cell]:

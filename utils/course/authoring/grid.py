@@ -1,8 +1,8 @@
 """The grid of distillation: losses at one shape; shapes with the loss of the default recipe and with labels alone.
 
 Every student starts from the same pruned stage and has the same number of steps and of lists; two more have as many as
-the recipe's student, to show what a long run does for the teacher's scores and for labels. A cell that is recorded and
-whose code has not changed since is not made again.
+the long run of the recipe's student, to show what that does for the teacher's scores and for labels; and two as many as
+all of the recipe, which ends on labels. A cell that is recorded and whose code has not changed since is not made again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from utils import settings
 from utils.course import chain, fingerprint
 from utils.course.lesson import Lesson
 from utils.measure import cost, ledger, recorded_grid
-from utils.measure.recorded_grid import LABELS, LONG, Cell
-from utils.rank import models, training
+from utils.measure.recorded_grid import LABELS, LONG, WHOLE, Cell, method
+from utils.rank import metrics, models, runtimes, training
+from utils.rank.metrics import Quality
 from utils.rank.ranker import mean_tokens
 from utils.shrink import distillation, matching
 from utils.shrink import recipe as recipes
@@ -38,13 +39,14 @@ SHORTER = 4  # times fewer pairs than the recipe's student sees
 def cells() -> list[tuple[str, Shape]]:
     """(loss, shape) of every cell: each loss at one shape; every shape on labels and with the default recipe's loss.
 
-    These two are also taught long, at the one shape.
+    These two are also taught long and whole, at the one shape.
     """
     shapes = [Shape(n_layers=n, n_heads=heads, d_ff=d_ff) for heads, d_ff in WIDTHS for n in DEPTHS]
     by_loss = [(loss, BASE) for loss in (*LOSSES, *MATCHES)]
     pair = (LABELS, Recipe().loss)
-    by_shape, long = [(loss, shape) for shape in shapes for loss in pair], [(loss + LONG, BASE) for loss in pair]
-    return list(dict.fromkeys([*by_loss, *by_shape, *long]))
+    by_shape = [(loss, shape) for shape in shapes for loss in pair]
+    longer = [(loss + length, BASE) for length in (LONG, WHOLE) for loss in pair]
+    return list(dict.fromkeys([*by_loss, *by_shape, *longer]))
 
 
 def study(lesson: Lesson, *, recipe: Recipe, echo: Callable[[str], object] = print) -> list[Path]:
@@ -71,12 +73,13 @@ class _Work:
         limit, profile = lesson.profile.max_tokens, lesson.profile
         self.n_tokens = round(mean_tokens(whole_tokenizer, lesson.pairs("valid")[:2000], max_tokens=limit))
         self.teacher_macs = cost.macs_per_pair(self.teacher, n_tokens=self.n_tokens)
-        self.teacher_ndcg10 = self._judge(self.teacher, tokenizer=whole_tokenizer)
+        self.teacher_ndcg10 = self._judge(self.teacher, tokenizer=whole_tokenizer).ndcg10
         self.pruned_macs = cost.macs_per_pair(self.pruned, n_tokens=self.n_tokens)
-        self.pruned_ndcg10 = self._judge(self.pruned, tokenizer=self.tokenizer)
+        self.pruned_ndcg10 = self._judge(self.pruned, tokenizer=self.tokenizer).ndcg10
         recipes.cut_vocabulary(self.teacher, whole_tokenizer, setting=self.setting)  # for the cells that look inside
         self.taught = chain.taught(lesson, recipe)
         self.n_pairs = recipe.n_distil_pairs or profile.n_distil_pairs
+        self.n_label_pairs = profile.n_label_pairs if recipe.n_label_pairs is None else recipe.n_label_pairs
         self.key = {"dataset": lesson.catalogue.name, "profile": profile.name, "seed": lesson.seed}
         made_from = [lesson.stage("teacher"), lesson.stage(chain.stage_name("pruned", recipe=recipe))]
         weights = [models.weights_hash(folder, runtime="pytorch") for folder in made_from]
@@ -87,8 +90,14 @@ class _Work:
         """Train one student and judge it."""
         settings.seed_everything(self.lesson.seed)
         start = recipes.cut(self.pruned, self.tokenizer, shape=shape, layers=Recipe().layers, setting=self.setting)
-        began, n_pairs = time.perf_counter(), self.n_pairs if loss.endswith(LONG) else self.n_pairs // SHORTER
-        self._train(start, loss=loss.removesuffix(LONG), n_pairs=n_pairs)
+        began = time.perf_counter()
+        if is_whole := loss.endswith(WHOLE):
+            n_pairs = self.n_pairs + self.n_label_pairs
+            self._train_whole(start, loss=method(loss))
+        else:
+            n_pairs = self.n_pairs if loss.endswith(LONG) else self.n_pairs // SHORTER
+            self._train(start, loss=method(loss), n_pairs=n_pairs)
+        quality = self._judge(start, tokenizer=self.tokenizer)
         return Cell(
             **self.key,
             **shape.model_dump(),
@@ -97,7 +106,8 @@ class _Work:
             macs_per_pair=cost.macs_per_pair(start, n_tokens=self.n_tokens),
             pruned_macs_per_pair=self.pruned_macs,
             teacher_macs_per_pair=self.teacher_macs,
-            ndcg10=self._judge(start, tokenizer=self.tokenizer),
+            ndcg10=quality.ndcg10,
+            by_query=[round(value, 4) for value in quality.ndcg10_by_query.values()] if is_whole else [],
             pruned_ndcg10=self.pruned_ndcg10,
             teacher_ndcg10=self.teacher_ndcg10,
             seconds=time.perf_counter() - began,
@@ -108,35 +118,42 @@ class _Work:
             versions=ledger.versions(),
         )
 
-    def _train(self, student: PreTrainedModel, *, loss: str, n_pairs: int) -> None:
-        catalogue, profile = self.lesson.catalogue, self.lesson.profile
-        common = {
+    def _train(self, student: PreTrainedModel, *, loss: str, n_pairs: int, n_looks: int = 1) -> None:
+        profile, train = self.lesson.profile, self.lesson.catalogue.pairs["train"]
+        if loss == LABELS:
+            sizes = {"n_train_pairs": n_pairs, "batch_size": 2 * profile.batch_size, "n_evaluations": n_looks}
+            training.fine_tune(student, train=train, profile=dataclasses.replace(profile, **sizes), **self._common())
+            return
+        looked = dataclasses.replace(profile, n_evaluations=n_looks)
+        how = {"loss": Recipe().loss, "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
+        distillation.distil(student, taught=self.taught, profile=looked, n_pairs=n_pairs, **how, **self._common())
+
+    def _train_whole(self, student: PreTrainedModel, *, loss: str) -> None:
+        """As the recipe does it: scores, then labels, with all its looks at valid; or labels alone in as many steps."""
+        profile, train = self.lesson.profile, self.lesson.catalogue.pairs["train"]
+        n_pairs = self.n_pairs + (self.n_label_pairs if loss == LABELS else 0)
+        self._train(student, loss=loss, n_pairs=n_pairs, n_looks=profile.n_evaluations)
+        if loss != LABELS and self.n_label_pairs:
+            how = {"train": train, "profile": profile, "n_pairs": self.n_label_pairs}
+            distillation.finish_on_labels(student, **how, **self._common())
+
+    def _common(self) -> dict:
+        return {
             "tokenizer": self.tokenizer,
-            "valid": catalogue.pairs["valid"],
+            "valid": self.lesson.catalogue.pairs["valid"],
             "seed": self.lesson.seed,
             "log_folder": self.setting.log_folder,
-            "top_gain": catalogue.top_gain,
+            "top_gain": self.lesson.catalogue.top_gain,
             "learning_rate": distillation.LEARNING_RATE,
         }
-        if loss == LABELS:
-            sizes = {"n_train_pairs": n_pairs, "batch_size": 2 * profile.batch_size, "n_evaluations": 1}
-            once = dataclasses.replace(profile, **sizes)
-            training.fine_tune(student, train=catalogue.pairs["train"], profile=once, **common)
-            return
-        once = dataclasses.replace(profile, n_evaluations=1)
-        how = {"loss": Recipe().loss, "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
-        distillation.distil(student, taught=self.taught, profile=once, n_pairs=n_pairs, **how, **common)
 
     def _match(self, student: PreTrainedModel, kind: str) -> Match:
         n_layers = student.config.num_hidden_layers
         layers = distillation.kept_layers(self.teacher.config.num_hidden_layers, n_kept=n_layers, which="spread")
         return Match(self.teacher, layers=tuple(layers), kind=kind)
 
-    def _judge(self, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> float:
-        return training.judged_ndcg10(
-            model,
-            pairs=self.lesson.catalogue.pairs["valid"],
-            tokenizer=tokenizer,
-            max_tokens=self.lesson.profile.max_tokens,
-            top_gain=self.lesson.catalogue.top_gain,
-        )
+    def _judge(self, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Quality:
+        at = {"threads": self.lesson.machine["cores"], "max_tokens": self.lesson.profile.max_tokens}
+        scores = runtimes.wrap_torch(model, tokenizer=tokenizer, **at).score(self.lesson.pairs("valid"))
+        catalogue = self.lesson.catalogue
+        return metrics.judged(catalogue.pairs["valid"], scores, top_gain=catalogue.top_gain)

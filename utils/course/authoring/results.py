@@ -185,7 +185,8 @@ def labels_or_teacher(dataset: str) -> str:
     long = ", ".join(f"`{loss}` {ndcg10:.3f}" for loss, ndcg10 in recorded_grid.long_runs(cells).items())
     teacher = recorded_grid.mean_over_seeds(cells)[0].teacher_ndcg10
     ends = f"; in the steps of a long run {long} (teacher {teacher:.3f})" if long else ""
-    return f"The grid of notebook 04, on `valid` and before any student is finished on labels: {verdict}{ends}.\n"
+    whole = f"; {said}" if (said := recorded_grid.worth_of_scores(cells)) else ""
+    return f"The grid of notebook 04, on `valid`: {verdict}{ends}{whole}.\n"
 
 
 def _machines(runs: Sequence[recorded.Run]) -> str:
