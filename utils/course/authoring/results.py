@@ -186,7 +186,7 @@ def labels_or_teacher(dataset: str) -> str:
     teacher = recorded_grid.mean_over_seeds(cells)[0].teacher_ndcg10
     ends = f"; in the steps of a long run {long} (teacher {teacher:.3f})" if long else ""
     whole = f"; {said}" if (said := recorded_grid.worth_of_scores(cells)) else ""
-    return f"The grid of notebook 04, on `valid`: {verdict}{ends}{whole}.\n"
+    return f"The grid of notebook 04, on `valid`: before any student is finished on labels, {verdict}{ends}{whole}.\n"
 
 
 def _machines(runs: Sequence[recorded.Run]) -> str:
