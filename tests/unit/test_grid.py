@@ -202,18 +202,18 @@ def test_the_readme_says_where_the_teachers_scores_beat_labels():
     [(0.5, "labels alone did better"), (0.9, "the teacher's scores paid"), (0.7, "no difference is sure")],
 )
 def test_the_whole_recipe_is_held_against_labels_alone_query_by_query(taught, verdict):
-    assert show_recorded.worth_of_scores("synthetic") is None
+    assert show_recorded.worth_of_scores("synthetic") == ""
     alone = [0.6, 0.8] * 20
     for seed in (0, 1):
         recorded_grid.write(cell(LABELS + WHOLE, seed=seed, ndcg10=0.7, by_query=alone))
-    assert show_recorded.worth_of_scores("synthetic") is None  # nothing to compare it with
+    assert show_recorded.worth_of_scores("synthetic") == ""  # nothing to compare it with
     recorded_grid.write(cell(TAUGHT + WHOLE, ndcg10=taught, by_query=[taught] * 40))
     recorded_grid.write(cell(TAUGHT + WHOLE, seed=2, ndcg10=0.1, by_query=[0.1] * 40))  # nobody to compare it with
-    said = show_recorded.worth_of_scores("synthetic").data
-    assert said.startswith(
-        f"In the steps of the whole recipe scores, then labels, reach {taught:.3f}, labels alone 0.700"
-    )
-    assert said.endswith(f" for the scores): {verdict}.")
+    recorded_grid.write(cell(TAUGHT + WHOLE, seed=1, code="older", by_query=[0.1] * 40))
+    said = show_recorded.worth_of_scores("synthetic")
+    assert said.startswith("NDCG@10 on valid, in as many steps as the whole recipe")
+    assert f"scores, then labels {taught:.3f}, labels alone 0.700; the first minus the second " in said
+    assert said.endswith(f"]: {verdict}.")
 
 
 def test_before_labels_and_teacher_can_be_compared_there_is_a_table_and_no_picture():

@@ -65,7 +65,7 @@ def measure(lesson: Lesson, ways: Mapping[str, Way]) -> list[Row]:
         fields = rows.size_fields(lesson.stage(way.stage), runtime=way.runtime, n_tokens=n_tokens)
         fields |= _quality(lesson, way) | memory[label]
         fields |= rows.speed_fields(timings[label], pairs_per_s=rate.median, instance=INSTANCE, **at)
-        reasons = dict.fromkeys(("ndcg10_end_to_end", "recall"), "measured for the teacher alone")
+        reasons = dict.fromkeys(("ndcg10_end_to_end", "recall"), "measured for the teacher alone, in notebook 01")
         reasons |= {"ndcg10_delta": rows.ITSELF} if way.stage == "teacher" else {}
         names = {"stage": way.stage, "runtime": way.runtime, "precision": way.precision, "parent": way.parent}
         found.append(lesson.add_row(label=label, device="cpu", **names, **fields, why_null=reasons))

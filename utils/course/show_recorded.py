@@ -57,11 +57,10 @@ def grid_picture(dataset: str) -> Figure | None:
     return plots.quality_against_work(recorded_grid.families(cells), title=title)
 
 
-def worth_of_scores(dataset: str) -> Markdown | None:
-    """The recorded answer to what the teacher's scores gave beside labels, in a sentence; None before there is one."""
-    if not (said := recorded_grid.worth_of_scores(recorded_grid.read(dataset=dataset))):
-        return None
-    return Markdown(said[0].upper() + said[1:] + ".")
+def worth_of_scores(dataset: str) -> str:
+    """What the teacher's scores gave beside labels, in a sentence; "" before that is recorded."""
+    said = recorded_grid.worth_of_scores(recorded_grid.read(dataset=dataset))
+    return f"NDCG@10 on valid, {said}." if said else ""
 
 
 def _missing(command: str) -> str:

@@ -1,4 +1,4 @@
-"""The recorded grid of distillation: many small students, each trained as long as the others, one small JSON file each.
+"""The recorded grid of distillation: many small students of a few lengths of training, one JSON file each.
 
 Notebook 04 shows them as a table and a picture; `course results --grid` makes them.
 """
@@ -6,6 +6,7 @@ Notebook 04 shows them as a table and a picture; `course results --grid` makes t
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from utils.rank.metrics import Quality
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
 LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's before its labels
-WHOLE = "_whole"  # ends that of one that had as many steps as all of the recipe, which ends on labels
+WHOLE = "_whole"  # ends that of one with as many steps as the whole recipe, scores and labels together
 N_RESAMPLES = 2_000  # of the interval between two students
 COPIES = {
     LABELS: "nothing: it learns from labels alone",
@@ -38,7 +39,7 @@ class Cell(BaseModel):
         loss: a name in `distil_losses.LOSSES`, or LABELS, either of them with or without LONG or WHOLE; "hidden" or
             "relation" for the default recipe's loss with that match of the teacher's inside beside it.
         n_layers, n_heads, d_ff: the student's shape.
-        n_pairs: pairs of its training steps, as many for every loss if all lists were full; shorter ones have fewer.
+        n_pairs: steps times pairs of a step, the same for every loss of one length; lists that are not full have fewer.
         macs_per_pair, pruned_macs_per_pair, teacher_macs_per_pair: all counted in PyTorch.
         ndcg10, pruned_ndcg10, teacher_ndcg10: on all queries of valid; `pruned` is what all students start from.
         by_query: NDCG@10 of every query of valid, in one order; kept where students are compared query by query.
@@ -125,13 +126,15 @@ def read(*, dataset: str, profile: str = "laptop") -> list[Cell]:
 
 
 def mean_over_seeds(cells: list[Cell]) -> list[Cell]:
-    """One cell for each loss and shape, with the mean NDCG@10 of its seeds."""
+    """One cell for each loss and shape, with the mean NDCG@10 of its seeds, and nothing of single queries."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.loss, cell.shape), []).append(cell)
     means = ("ndcg10", "pruned_ndcg10", "teacher_ndcg10", "seconds")
     return [
-        same[0].model_copy(update={name: statistics.fmean(getattr(cell, name) for cell in same) for name in means})
+        same[0].model_copy(
+            update={name: statistics.fmean(getattr(cell, name) for cell in same) for name in means} | {"by_query": []}
+        )
         for same in groups.values()
     ]
 
@@ -206,19 +209,25 @@ def long_runs(cells: list[Cell]) -> dict[str, float]:
 
 
 def whole_runs(cells: list[Cell]) -> tuple[Quality, Quality] | None:
-    """Quality on valid of the student of scores, then labels, and of labels alone in as many steps.
+    """Quality on valid of the students of scores, then labels, and of those of labels alone in as many steps.
 
-    Of the seeds that have both, each query with its mean over them; None where there are none.
+    Of the seeds that have both, made by the same code; each query has its mean over them. None where there are none.
     """
-    whole = {(method(cell.loss) == LABELS, cell.seed): cell.by_query for cell in cells if cell.loss.endswith(WHOLE)}
-    seeds = [seed for is_alone, seed in whole if is_alone and (False, seed) in whole]
-    if not seeds:
+    whole = [cell for cell in cells if cell.loss.endswith(WHOLE)]
+    pairs = [
+        (taught.by_query, alone.by_query)
+        for taught in whole
+        for alone in whole
+        if method(taught.loss) != LABELS == method(alone.loss)
+        and (taught.seed, taught.code) == (alone.seed, alone.code)
+    ]
+    if not pairs:
         return None
-    taught, alone = ([whole[is_alone, seed] for seed in seeds] for is_alone in (False, True))
-    return _mean_quality(taught), _mean_quality(alone)
+    taught, alone = map(_mean_quality, zip(*pairs, strict=True))
+    return taught, alone
 
 
-def _mean_quality(of_seeds: list[list[float]]) -> Quality:
+def _mean_quality(of_seeds: Sequence[list[float]]) -> Quality:
     means = map(statistics.fmean, zip(*of_seeds, strict=True))
     return Quality({str(place): mean for place, mean in enumerate(means)}, {}, {})
 
@@ -230,15 +239,15 @@ def worth_of_scores(cells: list[Cell]) -> str:
     taught, alone = both
     worth = metrics.paired_bootstrap(taught, alone, n_resamples=N_RESAMPLES)
     if worth.low > 0:
-        verdict = "the teacher's scores paid"
+        what = "the teacher's scores paid"
     elif worth.high < 0:
-        verdict = "labels alone did better"
+        what = "labels alone did better"
     else:
-        verdict = "no difference is sure"
+        what = "no difference is sure"
     interval = f"{worth.mean:+.3f} [{worth.low:+.3f}, {worth.high:+.3f}]"
     return (
-        f"in the steps of the whole recipe scores, then labels, reach {taught.ndcg10:.3f}, labels alone "
-        f"{alone.ndcg10:.3f} ({interval} for the scores): {verdict}"
+        f"in as many steps as the whole recipe: scores, then labels {taught.ndcg10:.3f}, labels alone "
+        f"{alone.ndcg10:.3f}; the first minus the second {interval}: {what}"
     )
 
 

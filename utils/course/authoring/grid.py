@@ -129,7 +129,7 @@ class _Work:
         distillation.distil(student, taught=self.taught, profile=looked, n_pairs=n_pairs, **how, **self._common())
 
     def _train_whole(self, student: PreTrainedModel, *, loss: str) -> None:
-        """As the recipe does it: scores, then labels, with all its looks at valid; or labels alone in as many steps."""
+        """As the default recipe: scores, then labels, with all its looks at valid; or labels alone in as many steps."""
         profile, train = self.lesson.profile, self.lesson.catalogue.pairs["train"]
         n_pairs = self.n_pairs + (self.n_label_pairs if loss == LABELS else 0)
         self._train(student, loss=loss, n_pairs=n_pairs, n_looks=profile.n_evaluations)
