@@ -14,7 +14,7 @@ SAMPLES = st.lists(st.floats(0.1, 1e4), min_size=1, max_size=30)
 
 class Clock:
     def __init__(self):
-        self.now, self.calls = 0.0, []
+        self.now, self.calls, self.n_pairs = 0.0, [], []
 
     def __call__(self):
         return self.now
@@ -85,6 +85,7 @@ class SteadyRanker:
     def score(self, pairs):
         self.clock.now += self.seconds / self.batch_size
         self.clock.calls.append(self.name)
+        self.clock.n_pairs.append(len(pairs))
 
 
 def test_rankers_take_turns_and_the_first_changes():
@@ -109,6 +110,12 @@ def test_throughput_finds_the_best_batch_size_then_times_by_turns_and_leaves_the
     assert "".join(clock.calls) == looks + untimed + "ab" + "ba" + "ab"
     ratio = latency.rate_ratio(found["b"].samples, found["a"].samples)
     assert ratio == latency.Ratio(2.0, 2.0, 2.0) and str(ratio) == "2.0 × [2.0, 2.0]"
+
+
+def test_the_batch_size_is_chosen_by_two_batches_of_the_largest_size_and_timed_on_all_the_work():
+    clock = Clock()
+    latency.throughput({"a": SteadyRanker(clock, "a", 2.0)}, work=[[("q", "p")] * 20], batch_sizes=(1, 4), clock=clock)
+    assert clock.n_pairs == [8] * 6 + [20, 20]  # two sizes, each three times; then an untimed round and a timed one
 
 
 def test_throughput_of_fewer_pairs_than_a_batch_is_refused():

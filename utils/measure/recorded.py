@@ -164,7 +164,7 @@ def _pooled_delta(name: str, *, runs: Sequence[Run]) -> Delta | None:
     both = [(run.judged[name], run.judged["teacher"]) for run in runs if {name, "teacher"} <= run.judged.keys()]
     if not both:
         return None
-    ours, teachers = (_quality(np.mean(values, axis=0)) for values in zip(*both, strict=True))
+    ours, teachers = (Quality.of_values(np.mean(values, axis=0)) for values in zip(*both, strict=True))
     found = metrics.paired_bootstrap(ours, teachers, n_resamples=N_RESAMPLES)
     return Delta(mean=found.mean, low=found.low, high=found.high)
 
@@ -225,7 +225,7 @@ def smallest_that_keeps(*, dataset: str, profile: str = "laptop") -> tuple[str |
 
 def _kept_line(found: Sequence[tuple[Run, Row]]) -> dict[str, str]:
     runs, name = [run for run, _ in found], judged_name(found[0][1])
-    both = [tuple(_quality(run.judged[which]) for which in (name, "teacher")) for run in runs]
+    both = [tuple(Quality.of_values(run.judged[which]) for which in (name, "teacher")) for run in runs]
     share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
     against = [(row, _teacher(run, threads=row.threads)) for run, row in found]
     speed = latency.rate_ratio(*(sum(samples, []) for samples in zip(*map(_rates, found), strict=True)))
@@ -274,10 +274,6 @@ def _rates(of: tuple[Run, Row]) -> tuple[list[float], list[float]]:
         file = place(dataset=run.dataset, profile=run.profile, seed=run.seed).name
         raise ValueError(f"{file}: has no pairs a second of '{missing[0]}'; delete it, then run: course results")
     return run.rates[names[0]], run.rates[names[1]]
-
-
-def _quality(values: Sequence[float]) -> Quality:
-    return Quality({str(number): value for number, value in enumerate(values)}, {}, {})
 
 
 def _span(found: Sequence[tuple[Run, Row]], *, n_runs: int) -> str:

@@ -6,20 +6,20 @@ Notebook 04 shows them as a table and a picture; `course results --grid` makes t
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import settings
+from utils.measure import recorded
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
 LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's before its labels
 WHOLE = "_whole"  # ends that of one with as many steps as the whole recipe, scores and labels together
-N_RESAMPLES = 2_000  # of the interval between two students
 COPIES = {
     LABELS: "nothing: it learns from labels alone",
     "logit_mse": "the scores themselves",
@@ -223,13 +223,8 @@ def whole_runs(cells: list[Cell]) -> tuple[Quality, Quality] | None:
     ]
     if not pairs:
         return None
-    taught, alone = map(_mean_quality, zip(*pairs, strict=True))
+    taught, alone = (Quality.of_values(np.mean(of_seeds, axis=0)) for of_seeds in zip(*pairs, strict=True))
     return taught, alone
-
-
-def _mean_quality(of_seeds: Sequence[list[float]]) -> Quality:
-    means = map(statistics.fmean, zip(*of_seeds, strict=True))
-    return Quality({str(place): mean for place, mean in enumerate(means)}, {}, {})
 
 
 def worth_of_scores(cells: list[Cell]) -> str:
@@ -237,7 +232,7 @@ def worth_of_scores(cells: list[Cell]) -> str:
     if not (both := whole_runs(cells)):
         return ""
     taught, alone = both
-    worth = metrics.paired_bootstrap(taught, alone, n_resamples=N_RESAMPLES)
+    worth = metrics.paired_bootstrap(taught, alone, n_resamples=recorded.N_RESAMPLES)
     if worth.low > 0:
         what = "the teacher's scores paid"
     elif worth.high < 0:

@@ -24,6 +24,11 @@ class Quality:
     mrr10_by_query: dict[str, float]
     kinds: dict[str, str]
 
+    @classmethod
+    def of_values(cls, ndcg10: Sequence[float]) -> Quality:
+        """NDCG@10 alone, one value a query, where the queries are known by their places and not by their names."""
+        return cls({str(place): value for place, value in enumerate(ndcg10)}, {}, {})
+
     @property
     def ndcg10(self) -> float:
         return float(np.mean(list(self.ndcg10_by_query.values())))

@@ -25,6 +25,7 @@ from transformers import (
 
 from utils import settings
 from utils.rank import metrics, ranker, runtimes
+from utils.rank.metrics import Quality
 from utils.settings import Profile
 
 LIST_SIZE = 8
@@ -132,13 +133,18 @@ def fit(
     return trainer.state.log_history
 
 
-def judged_ndcg10(
+def judged_ndcg10(model: PreTrainedModel, **how) -> float:
+    """NDCG@10 of a model in memory on judged pairs; the arguments are those of `judged`."""
+    return judged(model, **how).ndcg10
+
+
+def judged(
     model: PreTrainedModel, *, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, max_tokens: int, top_gain: int
-) -> float:
-    """NDCG@10 of a model in memory on judged pairs."""
+) -> Quality:
+    """Quality of a model in memory on judged pairs."""
     scorer = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=torch.get_num_threads(), max_tokens=max_tokens)
     scores = scorer.score(list(zip(pairs["query"], pairs["product"], strict=True)))
-    return metrics.judged(pairs, scores, top_gain=top_gain).ndcg10
+    return metrics.judged(pairs, scores, top_gain=top_gain)
 
 
 def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:

@@ -20,7 +20,7 @@ from utils.course import chain, fingerprint
 from utils.course.lesson import Lesson
 from utils.measure import cost, ledger, recorded_grid
 from utils.measure.recorded_grid import LABELS, LONG, WHOLE, Cell, method
-from utils.rank import metrics, models, runtimes, training
+from utils.rank import models, training
 from utils.rank.metrics import Quality
 from utils.rank.ranker import mean_tokens
 from utils.shrink import distillation, matching
@@ -153,7 +153,6 @@ class _Work:
         return Match(self.teacher, layers=tuple(layers), kind=kind)
 
     def _judge(self, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Quality:
-        at = {"threads": self.lesson.machine["cores"], "max_tokens": self.lesson.profile.max_tokens}
-        scores = runtimes.wrap_torch(model, tokenizer=tokenizer, **at).score(self.lesson.pairs("valid"))
         catalogue = self.lesson.catalogue
-        return metrics.judged(catalogue.pairs["valid"], scores, top_gain=catalogue.top_gain)
+        how = {"max_tokens": self.lesson.profile.max_tokens, "top_gain": catalogue.top_gain}
+        return training.judged(model, pairs=catalogue.pairs["valid"], tokenizer=tokenizer, **how)
