@@ -2,7 +2,7 @@
 
 import nbformat
 
-from utils.course.authoring import masters
+from authoring import committed_form
 from utils.measure import ledger
 
 PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters
@@ -34,20 +34,20 @@ def notebook(*sources, parameters=PARAMETERS, needs=()):
     )
 
 
-def lesson():
+def run():
     """A notebook with all that the course asks of one, as if it had been run: code in cells 1, 2, 4, 6 and 8."""
     md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     shown = nbformat.v4.new_output("stream", name="stdout", text="NDCG@10 0.887 in 12.5 ms\n")
     cells = [
         md(TITLE),
         code(PARAMETERS, metadata={"tags": ["parameters"]}),
-        code('lesson = course.begin("01_made", profile=PROFILE, dataset=DATASET, seed=SEED, needs=("teacher",))'),
+        code('run = course.begin("01_made", profile=PROFILE, dataset=DATASET, seed=SEED, needs=("teacher",))'),
         md("## By hand\n\nThe constant k1 is 1.5."),
         code("k1 = 1.5\nprint(quality)", outputs=[shown]),
         md("## Measured"),
         code('plots.spread(quality, title=f"It gets {quality:.2f}")'),
         md("## How it goes wrong\n\n## When to use it"),
-        code('lesson.finish(recap=[f"A ranker gets {quality:.3f}.", "That is all."])'),
+        code('run.finish(recap=[f"A ranker gets {quality:.3f}.", "That is all."])'),
         md(END),
     ]
     return nbformat.v4.new_notebook(cells=cells, metadata={"rank_for_less": {"needs": ["teacher"]}})
@@ -71,7 +71,7 @@ def published():
     for number, cell in enumerate(nb.cells):
         cell.id = f"cell-{number}"
     run_cells(nb)
-    masters.stamp(nb)
+    committed_form.stamp(nb)
     return nb
 
 

@@ -1,21 +1,12 @@
-"""Profiles, paths, files that appear whole or not at all, the seed, and the switch that turns telemetry off.
+"""The sizes of a run, the names of data sets, and where everything lies. Nothing here imports a library.
 
-Importing any module of `utils` imports this one first, so that the switches are set before a library reads them.
-Nothing here imports a heavy library at module level.
+Files that appear whole are written by `disk`, seeds and telemetry are set by `environment`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
-import random
 import re
 import shlex
-import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +19,7 @@ ARTIFACTS = ROOT / "artifacts"
 PUBLIC_SETS = ("wands", "esci")  # fetched by name into data/<name>
 NAMED_SETS = ("synthetic", *PUBLIC_SETS)
 
-PARTIAL = ".partial-"  # begins the name of whatever is not whole yet; the writing process comes next
 N_CANDIDATES = 100  # products a ranker gets for one query, wherever nothing else is said
-
-TELEMETRY_OFF = {
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "ORT_DISABLE_TELEMETRY": "1",
-    "NNCF_CI": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -177,130 +160,3 @@ def run_command(*, profile: str, dataset: str, seed: int, out: str = "") -> str:
     """The command line that makes this run."""
     words = ["course", "run", "--profile", profile, "--dataset", dataset, "--seed", str(seed)]
     return shlex.join(words + (["--out", out] if out else []))
-
-
-def sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def partial(path: Path) -> Path:
-    """Where this process writes what becomes `path` once it is whole: beside it, so that a rename is enough."""
-    return path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; when the block ends well it becomes `path`, whole, else it is removed."""
-    try:
-        yield partial(path)
-        os.replace(partial(path), path)
-    finally:
-        partial(path).unlink(missing_ok=True)
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a text file beside its place, then put it there: whole or not at all."""
-    with whole_file(path) as new:
-        new.write_text(text, encoding="utf-8", newline="\n")
-    return path
-
-
-@contextmanager
-def scratch(beside: Path) -> Iterator[Path]:
-    """An empty folder beside that path, removed at the end of the block, or by `sweep` when the process is killed."""
-    folder = partial(beside)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill; when the block ends well it takes the place of `folder`, whole, else it is removed.
-
-    An older folder is moved aside before the new one comes, so that no moment shows a mixture of both.
-    """
-    with scratch(folder) as new, scratch(folder.with_name(f"{folder.name}-old")) as aside:
-        yield new
-        if folder.exists():
-            os.replace(folder, aside / folder.name)
-        os.replace(new, folder)
-
-
-@contextmanager
-def alone(lock_file: Path, *, busy: str) -> Iterator[None]:
-    """Hold a lock, whose folder is made; the system lets go of it when the process ends, however it ends.
-
-    Raises:
-        ValueError: another process holds it (the message is `busy`), or the folder cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(lock_file, timeout=0)
-    try:
-        lock_file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise ValueError(busy) from None
-    except OSError as error:
-        raise ValueError(f"{lock_file.parent}: cannot be written ({error.strerror}); give another folder") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written under `folder`; what a living one writes stays."""
-    import psutil
-
-    for path in sorted(folder.rglob(f"{PARTIAL}*")):
-        owner = path.name.removeprefix(PARTIAL).partition("-")[0]
-        if path.exists() and not (owner.isdecimal() and psutil.pid_exists(int(owner))):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and PyTorch, and ask PyTorch for deterministic algorithms."""
-    import numpy as np
-    import torch
-
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or CUDA's matrix products may differ between runs
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def telemetry_off() -> None:
-    """Tell the libraries we depend on to send nothing, and the tokenizers not to warn about forked processes.
-
-    OpenVINO has no switch of its own for one process, but it sends nothing where its telemetry package cannot be
-    imported; an entry of None in `sys.modules` makes that import fail.
-    """
-    os.environ.update(TELEMETRY_OFF)
-    sys.modules["openvino_telemetry"] = None
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-
-def quiet_imports() -> None:
-    """Hide two remarks of torchao that no reader can act on: GPU files it does not need, and a deprecation."""
-    for name in ("torchao", "torch.utils._pytree"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def quick_imports() -> None:
-    """Save seconds at the start of every command: jsonschema, which reads notebooks, builds a grammar of international
-    web addresses whenever it is imported, and does without where that grammar's package cannot be imported.
-    """
-    sys.modules["rfc3987_syntax"] = None
-
-
-telemetry_off()
-quiet_imports()
-quick_imports()

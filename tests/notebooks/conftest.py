@@ -3,8 +3,8 @@
 import pytest
 from made import CI
 
+from authoring import gates
 from utils.course import runner
-from utils.course.authoring import gates
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ test`; `make contract` runs them. The generator was tuned on `valid`; here `test
 import pytest
 import torch
 
-from utils import settings
+from utils import environment, settings
 from utils.course import runner
 from utils.data import catalogue
 from utils.measure import ledger
@@ -42,7 +42,7 @@ def test_teacher_beats_the_best_baseline_by_a_tenth_and_is_not_perfect(rows):
 def test_one_layer_of_the_teacher_trained_as_long_loses_three_hundredths(run_folder, tmp_path):
     sizes = settings.profile("laptop")
     shop = catalogue.load("synthetic", profile=sizes)
-    settings.seed_everything(0)
+    environment.seed_everything(0)
     model, tokenizer = models.load(run_folder / "teacher")
     models.keep_layers(model, layers=[0])
     training.fine_tune(
@@ -60,7 +60,7 @@ def test_one_layer_of_the_teacher_trained_as_long_loses_three_hundredths(run_fol
     at = {"threads": torch.get_num_threads(), "max_tokens": sizes.max_tokens}
     teacher = runtimes.open_ranker(run_folder / "teacher", runtime="onnxruntime", **at)
     cut = runtimes.wrap_torch(model, tokenizer=tokenizer, **at)
-    judged = [metrics.judged(pairs, ranker.score(texts), top_gain=shop.top_gain) for ranker in (cut, teacher)]
+    judged = [metrics.evaluate(pairs, ranker.score(texts), top_gain=shop.top_gain) for ranker in (cut, teacher)]
     loss = metrics.paired_bootstrap(*judged, n_resamples=sizes.n_bootstrap)
     print(f"\none layer {judged[0].ndcg10:.4f}, teacher {judged[1].ndcg10:.4f}: {loss}")
     assert loss.mean <= -0.03 and loss.high < 0

@@ -8,12 +8,12 @@ import re
 import numpy as np
 import pytest
 
+from authoring import gates
 from utils import settings
-from utils.course.authoring import gates
 from utils.data import catalogue
 from utils.measure import ledger
 from utils.rank import metrics, models, runtimes, training
-from utils.shrink import distillation, teaching
+from utils.shrink.distil import distillation, scored_pairs
 from utils.shrink.recipe import Recipe
 
 NAME = "04_distill"
@@ -40,11 +40,11 @@ def start(out, shop):
     return lambda: distillation.start_student(pruned, **shape), tokenizer
 
 
-def faults(out, shop, start, *, heard, folder):
+def problems(out, shop, start, *, heard, folder):
     """What the gate says of a student whose teacher's scores (n_pairs,) went through `heard`."""
     make, tokenizer = start
     student, teacher = make(), models.weights_hash(out / "teacher", runtime="pytorch")
-    taught = teaching.load(out / "teaching", teacher_hash=teacher, data_hash=shop.hash)
+    taught = scored_pairs.load(out / "teaching", teacher_hash=teacher, data_hash=shop.hash)
     scores = heard(np.array(taught["score"][:], dtype=np.float32))
     distillation.distil(
         student,
@@ -61,10 +61,10 @@ def faults(out, shop, start, *, heard, folder):
     valid = training.first_queries(shop.pairs["valid"], n_queries=n_queries)
     ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=2, max_tokens=64)
     found = ranker.score(list(zip(valid["query"][:], valid["product"][:], strict=True)))
-    quality = metrics.judged(valid, found, top_gain=shop.top_gain)
+    quality = metrics.evaluate(valid, found, top_gain=shop.top_gain)
     changed = {"ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
     rows = [of_notebook(out, "copied").model_copy(update=changed), of_notebook(out, "student")]
-    return gates.faults(NAME, gates.read()[NAME], seconds=1, rows=rows)
+    return gates.problems(NAME, gates.read()[NAME], seconds=1, rows=rows)
 
 
 def of_notebook(out, stage):
@@ -73,10 +73,10 @@ def of_notebook(out, stage):
 
 
 def test_a_student_that_hears_its_teacher_passes(out, shop, start, tmp_path):
-    assert faults(out, shop, start, heard=lambda scores: scores, folder=tmp_path) == []
+    assert problems(out, shop, start, heard=lambda scores: scores, folder=tmp_path) == []
 
 
 @pytest.mark.parametrize("heard", [np.random.default_rng(0).permutation, np.zeros_like], ids=["shuffled", "constant"])
 def test_a_student_that_is_not_told_what_its_teacher_thinks_is_refused(out, shop, start, tmp_path, heard):
-    found = faults(out, shop, start, heard=heard, folder=tmp_path)
-    assert found and all(re.match(rf"{NAME}: copied: ndcg10 is 0\.[34]\d*, not within", fault) for fault in found)
+    found = problems(out, shop, start, heard=heard, folder=tmp_path)
+    assert found and all(re.match(rf"{NAME}: copied: ndcg10 is 0\.[34]\d*, not within", problem) for problem in found)

@@ -2,13 +2,13 @@
 
 import pytest
 
+from authoring import gates
 from utils import settings
-from utils.course.authoring import gates
 from utils.data import catalogue
 from utils.measure import cost, ledger
 from utils.rank import models
 from utils.rank.ranker import mean_tokens
-from utils.shrink import pruning, vocabulary
+from utils.shrink.prune import pruning, vocabulary
 
 NOTEBOOK = "03_prune"
 MAX_TOKENS = settings.profile("ci").max_tokens
@@ -27,7 +27,7 @@ def faults_without(*left_out, out, shop):
     n_tokens = round(mean_tokens(tokenizer, pairs, max_tokens=MAX_TOKENS))  # as `final.measure` takes it
     texts = [*shop.products["text"], *shop.pairs["train"]["query"]]
     if "vocabulary" not in left_out:
-        vocabulary.prune(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
+        vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
     if "positions" not in left_out:
         vocabulary.prune_positions(model, max_tokens=MAX_TOKENS)
     if "heads" not in left_out:
@@ -38,7 +38,7 @@ def faults_without(*left_out, out, shop):
     macs = cost.macs_per_pair(model, n_tokens=n_tokens, exported=True)
     sizes = vars(cost.count_parameters(model)) | {"macs_per_pair": macs}
     rows = [row.model_copy(update=sizes) if row.stage == "pruned" else row for row in own]
-    return gates.faults(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=rows)
+    return gates.problems(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=rows)
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def faults_without(*left_out, out, shop):
     [("vocabulary", "n_params_embedding"), ("positions", "n_params_embedding"), ("heads", "macs"), ("neurons", "macs")],
 )
 def test_a_pruner_that_forgets_one_cut_is_refused(out, shop, cut, field):
-    assert any(f"pruned: {field}" in fault for fault in faults_without(cut, out=out, shop=shop))
+    assert any(f"pruned: {field}" in problem for problem in faults_without(cut, out=out, shop=shop))
 
 
 def test_a_pruner_that_prunes_nothing_is_refused_and_one_that_makes_every_cut_is_not(out, shop):
-    faults = faults_without("vocabulary", "positions", "heads", "neurons", out=out, shop=shop)
-    assert any("pruned: n_params is 2.27" in fault for fault in faults)
+    problems = faults_without("vocabulary", "positions", "heads", "neurons", out=out, shop=shop)
+    assert any("pruned: n_params is 2.27" in problem for problem in problems)
     assert faults_without(out=out, shop=shop) == []

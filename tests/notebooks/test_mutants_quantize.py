@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from utils.course.authoring import gates
+from authoring import gates
 from utils.measure import cost, ledger
 from utils.rank import models
 
@@ -25,13 +25,13 @@ def faults_with(*left, out, tmp_path):
         else row
         for row in rows
     ]
-    return gates.faults(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=found)
+    return gates.problems(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=found)
 
 
 @pytest.mark.parametrize("left", [("onnxruntime",), ("openvino",), ("onnxruntime", "openvino")], ids="+".join)
 def test_a_quantizer_that_leaves_fp32_is_refused(out, tmp_path, left):
-    faults = faults_with(*left, out=out, tmp_path=tmp_path)
-    assert len(faults) == len(left) and all("quantized: disk_bytes" in fault for fault in faults)
+    problems = faults_with(*left, out=out, tmp_path=tmp_path)
+    assert len(problems) == len(left) and all("quantized: disk_bytes" in problem for problem in problems)
 
 
 def test_the_notebooks_own_stage_passes(out, tmp_path):

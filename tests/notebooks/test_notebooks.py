@@ -1,4 +1,4 @@
-"""Every notebook runs from a fresh kernel with the ci profile and keeps to its gate; what is committed has no fault."""
+"""Every notebook runs from a fresh kernel with the ci profile and keeps to its gate; nothing committed is wrong."""
 
 import re
 
@@ -7,9 +7,10 @@ import pytest
 from IPython.display import Markdown
 from made import CI
 
-from utils.course import execution, report, runner, show_recorded
-from utils.course.authoring import gates, lint, results
-from utils.measure import ledger, recorded
+from authoring import gates, lint, records
+from utils.course import execution, report, runner
+from utils.course.records import recorded, show_recorded
+from utils.measure import ledger
 
 GATES = gates.read()
 
@@ -21,7 +22,7 @@ def test_every_notebook_has_its_gate():
 @pytest.mark.parametrize("name", GATES)
 def test_notebook_keeps_to_its_gate(out, name):
     seconds = execution.stamp(out / "notebooks" / f"{name}.ipynb")["seconds"]
-    assert gates.faults(name, GATES[name], seconds=seconds, rows=ledger.read(out / "ledger.jsonl")) == []
+    assert gates.problems(name, GATES[name], seconds=seconds, rows=ledger.read(out / "ledger.jsonl")) == []
 
 
 def test_a_second_run_does_nothing(out):
@@ -40,7 +41,7 @@ def test_report_shows_every_row(out):
 
 @pytest.mark.parametrize("path", [*runner.notebooks(), *lint.pages()], ids=lambda path: path.name)
 def test_what_is_committed_has_no_fault_that_can_be_seen_without_running_it(path):
-    assert lint.faults([path]) == []
+    assert lint.problems([path]) == []
 
 
 def cells_of(html: str) -> list[list[str]]:
@@ -50,8 +51,8 @@ def cells_of(html: str) -> list[list[str]]:
 
 
 def test_readme_shows_what_the_recorded_results_render_to():
-    page = results.README.read_text(encoding="utf-8")
-    assert recorded.read(dataset="synthetic") and results.with_results(page) == page, "run: course results"
+    page = records.README.read_text(encoding="utf-8")
+    assert recorded.read(dataset="synthetic") and records.with_results(page) == page, "run: course results"
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def result(out):
 
 def assert_nothing_is_half_written(out):
     for name in ("teacher", "student"):
-        assert not (out / name).exists() or stages.fault(out / name) == ""
+        assert not (out / name).exists() or stages.problem(out / name) == ""
     assert len(ledger.read(out / "ledger.jsonl")) % 2 == 0, "the rows of a notebook come together"
     for path in (out / "notebooks").glob("[0-9]*.ipynb"):
         nbformat.read(path, as_version=4)

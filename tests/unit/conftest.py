@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from public_files import WANDS, esci_tables, write_list
 from served import serve
 
+from authoring import records
 from utils import settings
 from utils.course import execution
-from utils.course.authoring import results
-from utils.data import download
+from utils.data.public import download
 from utils.measure import ledger, plots
 
 
@@ -23,8 +23,8 @@ def course(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(settings, "NOTEBOOKS", folder)
     monkeypatch.setattr(settings, "ARTIFACTS", tmp_path / "artifacts")
-    monkeypatch.setattr(results, "README", tmp_path / "README.md")
-    results.README.write_text(f"before {results.BEGIN} old {results.END} after")
+    monkeypatch.setattr(records, "README", tmp_path / "README.md")
+    records.README.write_text(f"before {records.BEGIN} old {records.END} after")
     return SimpleNamespace(folder=folder, write=lambda name, nb: nbformat.write(nb, folder / f"{name}.ipynb"))
 
 
@@ -59,7 +59,7 @@ def rows(monkeypatch):
     ]
     monkeypatch.setattr(ledger, "current", lambda path: made)
     monkeypatch.setattr(
-        ledger, "table", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}, index=["teacher", "random"])
+        ledger, "tabulate", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}, index=["teacher", "random"])
     )
     for name in ("quality_against_latency", "size_and_work"):
         monkeypatch.setattr(plots, name, lambda rows, title: Figure(), raising=False)

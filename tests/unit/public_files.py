@@ -1,4 +1,4 @@
-"""Small files with the columns of WANDS and ESCI, and with the faults of real ones; made for the tests of fetching."""
+"""Small files with the columns of WANDS and ESCI, and the problems of real ones; made for the tests of fetching."""
 
 import csv
 import hashlib

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ORDER = ("settings", "data", "rank", "measure", "shrink", "speed", "edge", "course")
+ORDER = ("settings", "disk", "environment", "freshness", "data", "rank", "measure", "shrink", "speed", "edge", "course")
 
 
 def parse_modules(root: Path) -> dict[str, ast.Module]:
@@ -63,23 +63,23 @@ def rank_of(module: str) -> int:
     return ORDER.index(module.split(".")[1]) if "." in module else 0
 
 
-def arrow_faults(root: Path) -> list[str]:
+def arrow_problems(root: Path) -> list[str]:
     """One sentence for every import that points the wrong way, and one for a circle."""
     graph = import_graph(root)
-    faults = [
+    problems = [
         f"{name} is in no package of {', '.join(ORDER)}"
         for name in sorted(graph.keys() | set().union(*graph.values()))
         if "." in name and name.split(".")[1] not in ORDER
     ]
     folders = {path.parent for path in (root / "utils").rglob("*.py")}
-    faults += [
+    problems += [
         f"{folder.relative_to(root)} has no __init__.py, so nobody sees which notebooks reach it; add one"
         for folder in sorted(folders)
         if not (folder / "__init__.py").exists()
     ]
-    if faults:
-        return faults
-    faults = [
+    if problems:
+        return problems
+    problems = [
         f"{name} imports {imported}, which lies below it"
         for name, found in graph.items()
         for imported in sorted(found)
@@ -88,13 +88,13 @@ def arrow_faults(root: Path) -> list[str]:
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
-        faults.append("circle: " + " -> ".join(error.args[1]))
-    return faults
+        problems.append("circle: " + " -> ".join(error.args[1]))
+    return problems
 
 
-def path_faults(root: Path) -> list[str]:
+def path_problems(root: Path) -> list[str]:
     """Modules that read or change `sys.path`, under whatever name `sys` was imported."""
-    faults = []
+    problems = []
     for name, tree in parse_modules(root).items():
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
         aliases = {alias.asname or alias.name for node in imports for alias in node.names if alias.name == "sys"}
@@ -102,8 +102,8 @@ def path_faults(root: Path) -> list[str]:
             attribute = isinstance(node, ast.Attribute) and node.attr == "path" and isinstance(node.value, ast.Name)
             named = isinstance(node, ast.ImportFrom) and node.module == "sys"
             if (attribute and node.value.id in aliases) or (named and any(a.name == "path" for a in node.names)):
-                faults.append(f"{name} line {node.lineno} touches sys.path")
-    return faults
+                problems.append(f"{name} line {node.lineno} touches sys.path")
+    return problems
 
 
 def make_tree(root: Path, files: dict[str, str]) -> Path:
@@ -121,11 +121,11 @@ def make_tree(root: Path, files: dict[str, str]) -> Path:
 
 def test_every_package_imports_only_from_those_above_it_and_none_in_a_circle():
     assert len(import_graph(ROOT)) > 1, "no module was found, so nothing was checked"
-    assert arrow_faults(ROOT) == []
+    assert arrow_problems(ROOT) == []
 
 
 def test_nothing_touches_sys_path():
-    assert path_faults(ROOT) == []
+    assert path_problems(ROOT) == []
 
 
 def test_the_gate_passes_a_made_up_tree_whose_arrows_all_point_up(tmp_path):
@@ -139,18 +139,18 @@ def test_the_gate_passes_a_made_up_tree_whose_arrows_all_point_up(tmp_path):
     }
     root = make_tree(tmp_path, tree)
     assert import_graph(root)["utils.course.cli"] == {"utils.rank.models", "utils.data.words"}
-    assert arrow_faults(root) == path_faults(root) == []
+    assert arrow_problems(root) == path_problems(root) == []
 
 
 def test_the_gate_refuses_a_package_without_init_which_the_fingerprint_would_pass_over(tmp_path):
     root = make_tree(tmp_path, {"shrink/pruning.py": "", "data/a.py": ""})
     (root / "utils" / "shrink" / "__init__.py").unlink()
-    (fault,) = arrow_faults(root)
-    assert fault.startswith("utils/shrink has no __init__.py")
+    (problem,) = arrow_problems(root)
+    assert problem.startswith("utils/shrink has no __init__.py")
 
 
 @pytest.mark.parametrize(
-    ("files", "fault"),
+    ("files", "problem"),
     [
         pytest.param(
             {"data/a.py": "from utils.rank import b", "rank/b.py": ""},
@@ -198,15 +198,15 @@ def test_the_gate_refuses_a_package_without_init_which_the_fingerprint_would_pas
         ),
     ],
 )
-def test_the_gate_refuses_a_made_up_tree_with_a_wrong_arrow(tmp_path, files, fault):
-    faults = arrow_faults(make_tree(tmp_path, files))
-    if fault.startswith("circle"):
-        assert len(faults) == 1 and faults[0].startswith("circle: ")
-        assert set(faults[0].removeprefix("circle: ").split(" -> ")) == set(
-            fault.removeprefix("circle: ").split(" -> ")
+def test_the_gate_refuses_a_made_up_tree_with_a_wrong_arrow(tmp_path, files, problem):
+    problems = arrow_problems(make_tree(tmp_path, files))
+    if problem.startswith("circle"):
+        assert len(problems) == 1 and problems[0].startswith("circle: ")
+        assert set(problems[0].removeprefix("circle: ").split(" -> ")) == set(
+            problem.removeprefix("circle: ").split(" -> ")
         )
     else:
-        assert fault in faults
+        assert problem in problems
 
 
 @pytest.mark.parametrize(
@@ -214,5 +214,5 @@ def test_the_gate_refuses_a_made_up_tree_with_a_wrong_arrow(tmp_path, files, fau
     ["import sys\nsys.path.insert(0, '.')", "import sys as s\nprint(s.path)", "def f():\n    from sys import path"],
 )
 def test_the_gate_refuses_a_made_up_module_that_touches_sys_path(tmp_path, source):
-    faults = path_faults(make_tree(tmp_path, {"data/a.py": source}))
-    assert len(faults) == 1 and faults[0].startswith("utils.data.a line ")
+    problems = path_problems(make_tree(tmp_path, {"data/a.py": source}))
+    assert len(problems) == 1 and problems[0].startswith("utils.data.a line ")

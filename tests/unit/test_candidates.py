@@ -69,7 +69,7 @@ class Backwards:
 
 
 def test_end_to_end_adds_nothing_to_the_candidates_and_the_labels_give_the_best_order(shop, bm25):
-    quality, recall = evaluation.end_to_end(shop, bm25, Backwards(), query_ids=["q0", "q1"], n_candidates=3)
+    quality, recall = evaluation.evaluate_end_to_end(shop, bm25, Backwards(), query_ids=["q0", "q1"], n_candidates=3)
     assert recall == 0.5  # nothing is found for q1, whose exact product is not added
     by_query = {order: found.ndcg10_by_query for order, found in quality.items()}
     assert by_query["BM25"]["q0"] == by_query["labels"]["q0"] == 1.0 > by_query["ranker"]["q0"]

@@ -57,43 +57,45 @@ def named(script: str, *, program: str) -> set[str]:
     return {word for call in words for word in call if "=" not in word and not word.startswith("-")}
 
 
-def right_faults(workflow: dict, *, allowed: dict[str, str]) -> list[str]:
+def right_problems(workflow: dict, *, allowed: dict[str, str]) -> list[str]:
     """Rights beyond those that the workflow needs, and triggers that hand rights to other people's code."""
     triggers = workflow.get("on", workflow.get(True))  # YAML 1.1 reads `on` as true
-    faults = [f"the trigger {name} is refused" for name in ("pull_request_target", "workflow_run") if name in triggers]
+    problems = [
+        f"the trigger {name} is refused" for name in ("pull_request_target", "workflow_run") if name in triggers
+    ]
     if workflow.get("permissions") != allowed:
-        faults.append(f"permissions are {workflow.get('permissions')}, not {allowed}")
-    return faults + [f"job {name} sets permissions" for name, job in workflow["jobs"].items() if "permissions" in job]
+        problems.append(f"permissions are {workflow.get('permissions')}, not {allowed}")
+    return problems + [f"job {name} sets permissions" for name, job in workflow["jobs"].items() if "permissions" in job]
 
 
-def job_faults(workflow: dict) -> list[str]:
+def job_problems(workflow: dict) -> list[str]:
     """Jobs that may hang, and actions that are not held to one major version or leave the token behind."""
-    faults = [f"job {name} has no timeout" for name, job in workflow["jobs"].items() if "timeout-minutes" not in job]
+    problems = [f"job {name} has no timeout" for name, job in workflow["jobs"].items() if "timeout-minutes" not in job]
     for step in steps(workflow):
         action = step.get("uses", "none@v0")
         if not re.fullmatch(r"[\w./-]+@v\d+", action):
-            faults.append(f"{action} is not held to one major version")
+            problems.append(f"{action} is not held to one major version")
         if action.startswith("actions/checkout") and step.get("with", {}).get("persist-credentials") is not False:
-            faults.append("checkout keeps the token where later steps can read it")
-    return faults
+            problems.append("checkout keeps the token where later steps can read it")
+    return problems
 
 
-def script_faults(workflow: dict) -> list[str]:
+def script_problems(workflow: dict) -> list[str]:
     """Scripts that could print a secret or run what somebody typed on GitHub, and calls of what does not exist."""
-    faults = []
+    problems = []
     for script in scripts(workflow):
         if SECRET.search(script):
-            faults.append(f"a script could show a secret: {SECRET.search(script)[0]}")
+            problems.append(f"a script could show a secret: {SECRET.search(script)[0]}")
         if "${{" in script:
-            faults.append("a script holds an expression; hand it over in env")
-        faults += [f"no target: make {word}" for word in named(script, program="make") - makefile_targets()]
-        faults += [f"no command: course {word}" for word in named(script, program="course") - course_commands()]
-    return faults
+            problems.append("a script holds an expression; hand it over in env")
+        problems += [f"no target: make {word}" for word in named(script, program="make") - makefile_targets()]
+        problems += [f"no command: course {word}" for word in named(script, program="course") - course_commands()]
+    return problems
 
 
 def faults_of(text: str, *, allowed: dict[str, str] = ALLOWED) -> list[str]:
     workflow = yaml.safe_load(text)
-    found = right_faults(workflow, allowed=allowed) + job_faults(workflow) + script_faults(workflow)
+    found = right_problems(workflow, allowed=allowed) + job_problems(workflow) + script_problems(workflow)
     addresses = set(re.findall(r"\w+://[^\s'\"]+", text)) - ADDRESSES
     return found + [f"the address {address} is not allowed" for address in sorted(addresses)]
 
@@ -157,7 +159,7 @@ def test_a_workflow_keeps_the_rules(name):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("old", "new", "problem"),
     [
         ("  pull_request:", "  pull_request_target:", "the trigger pull_request_target is refused"),
         ("permissions:\n  contents: read\n", "", "permissions are None"),
@@ -177,10 +179,10 @@ def test_a_workflow_keeps_the_rules(name):
         ("download.pytorch.org/whl/cpu", "example.org/simple", "address https://example.org/simple is not allowed"),
     ],
 )
-def test_the_rules_refuse_a_workflow_that_breaks_one(old, new, fault):
+def test_the_rules_refuse_a_workflow_that_breaks_one(old, new, problem):
     text = text_of("pull-request")
     assert old in text
-    assert any(fault in found for found in faults_of(text.replace(old, new)))
+    assert any(problem in found for found in faults_of(text.replace(old, new)))
 
 
 def test_what_the_quick_run_keeps_lies_where_the_run_puts_it():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, BertConfig, DistilBertConfig
 
-from utils.measure import cost
+from utils.measure import cost, pricing
 
 SHAPE = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_labels": 1}
 PRUNED = [{}, {0: [1]}, {0: [0, 2], 1: [3]}]
@@ -67,19 +67,19 @@ def test_disk_bytes_adds_up_the_files(tmp_path):
 
 @given(usd=st.floats(0.01, 100), rate=st.floats(0.01, 1e5), share=st.floats(0.01, 1))
 def test_dollars_halve_when_the_rate_or_the_utilisation_doubles(usd, rate, share):
-    base = cost.usd_per_million_queries(usd, queries_per_s=rate, utilisation=share)
+    base = pricing.usd_per_million_queries(usd, queries_per_s=rate, utilisation=share)
     assert base * 3600 * rate * share == pytest.approx(usd * 1e6)
-    assert cost.usd_per_million_queries(usd, queries_per_s=2 * rate, utilisation=share) == pytest.approx(base / 2)
+    assert pricing.usd_per_million_queries(usd, queries_per_s=2 * rate, utilisation=share) == pytest.approx(base / 2)
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan])
 def test_dollars_without_a_rate_are_refused(rate):
     with pytest.raises(ValueError, match="queries_per_s"):
-        cost.usd_per_million_queries(1.0, queries_per_s=rate)
+        pricing.usd_per_million_queries(1.0, queries_per_s=rate)
 
 
 def test_every_price_has_a_positive_rate_a_source_and_a_date():
-    prices = cost.load_prices()
+    prices = pricing.load_prices()
     assert any(row.accelerator == "none" for row in prices.values())
     for row in prices.values():
         assert row.usd_per_hour > 0 and row.vcpus > 0 and row.memory_gib > 0
@@ -99,15 +99,15 @@ def test_counts_split_the_parameters():
 
 
 def test_dollars_follow_the_formula():
-    assert cost.usd_per_million_queries(3.6, queries_per_s=10, utilisation=0.5) == pytest.approx(200.0)
-    assert cost.instance_queries_per_s(1000, n_candidates=100, threads=1, vcpus=4) == pytest.approx(40.0)
+    assert pricing.usd_per_million_queries(3.6, queries_per_s=10, utilisation=0.5) == pytest.approx(200.0)
+    assert pricing.instance_queries_per_s(1000, n_candidates=100, threads=1, vcpus=4) == pytest.approx(40.0)
     with pytest.raises(ValueError):
-        cost.usd_per_million_queries(1, queries_per_s=0)
+        pricing.usd_per_million_queries(1, queries_per_s=0)
 
 
 def test_unknown_instance_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="m7g.large"):
-        cost.price("nowhere.large")
+        pricing.price("nowhere.large")
 
 
 def test_factors_multiply_and_a_negative_one_is_refused_by_name():

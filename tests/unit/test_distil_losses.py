@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from utils.shrink import distil_losses
-from utils.shrink.distil_losses import LOSSES
+from utils.shrink.distil import distil_losses
+from utils.shrink.distil.distil_losses import LOSSES
 
 FILLING = -torch.inf
 STUDENT = torch.tensor([[2.0, 0.0, 1.0], [3.0, 1.0, FILLING]])

@@ -8,10 +8,10 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification
 
-from utils import settings
+from utils import environment, settings
 from utils.rank import models, runtimes, training
-from utils.shrink import distil_losses, distillation
-from utils.shrink.matching import Match
+from utils.shrink.distil import distil_losses, distillation
+from utils.shrink.distil.matching import Match
 
 WORDS = ("new", "broken", "old", "cheap", "soft", "used")
 WORTH = dict(zip(WORDS, (-2.0, 3.0, -1.0, 0.0, 1.0, 2.0), strict=True))  # what the made teacher thinks of a word
@@ -45,7 +45,7 @@ def distil(folder, tmp_path, *, taught, n_pairs=320, **how):
     student, tokenizer = models.load(folder)
     profile = dataclasses.replace(settings.profile("ci"), max_tokens=32)
     where = {"valid": judged(8), "profile": profile, "log_folder": tmp_path, "top_gain": 1}
-    settings.seed_everything(0)
+    environment.seed_everything(0)
     log = distillation.distil(
         student, tokenizer=tokenizer, taught=taught, seed=0, n_pairs=n_pairs, batch_size=32, **where, **how
     )
@@ -87,7 +87,7 @@ def test_labels_stay_only_where_valid_is_ranked_better_with_them(small_folder, t
             model.classifier.bias += 1
 
     monkeypatch.setattr(training, "fine_tune", fine_tune)
-    monkeypatch.setattr(training, "judged_ndcg10", lambda *_, **how: next(found))
+    monkeypatch.setattr(training, "evaluate_ndcg10", lambda *_, **how: next(found))
     stayed = distillation.finish_on_labels(
         student,
         tokenizer=tokenizer,

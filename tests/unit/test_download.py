@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from served import Page, serve
 
-from utils.data import download, sources
+from utils.data.public import download, sources
 
 CHUNK = download.CHUNK_BYTES
 BODY = b"query_id\tquery\n" + bytes(range(256)) * 400

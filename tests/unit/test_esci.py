@@ -8,7 +8,8 @@ from public_files import esci_tables, left_out, table
 from pyarrow import parquet
 
 from utils import settings
-from utils.data import catalogue, esci, layout, public_sets
+from utils.data import catalogue
+from utils.data.public import esci, layout, public_sets
 
 
 def test_esci_keeps_task_1_of_one_market_with_no_text_in_two_splits(data):

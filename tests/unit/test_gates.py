@@ -4,7 +4,7 @@ import pytest
 import yaml
 from made import row
 
-from utils.course.authoring import gates
+from authoring import gates
 
 TEXT = {"budget_s": 60, "rows": {"teacher": {"ndcg10": [0.6, 0.8], "n_params": [1, 2]}}}
 GOOD = row(notebook="01_one", stage="teacher", ndcg10=0.7, n_params=1)
@@ -16,11 +16,11 @@ def gate(**changes):
 
 def test_a_notebook_within_its_bounds_passes_and_rows_of_others_do_not_count():
     other = row(notebook="02_two", stage="teacher", ndcg10=0.1)
-    assert gates.faults("01_one", gate(), seconds=60, rows=[GOOD, other]) == []
+    assert gates.problems("01_one", gate(), seconds=60, rows=[GOOD, other]) == []
 
 
 @pytest.mark.parametrize(
-    ("seconds", "changes", "fault"),
+    ("seconds", "changes", "problem"),
     [
         (61, {}, "01_one: took 61 s, its budget is 60 s"),
         (1, {"ndcg10": 0.59}, "01_one: teacher: ndcg10 is 0.59, not within [0.6, 0.8]"),
@@ -30,18 +30,18 @@ def test_a_notebook_within_its_bounds_passes_and_rows_of_others_do_not_count():
         (1, {"notebook": "02_two"}, "01_one: wrote no row of stage 'teacher'"),
     ],
 )
-def test_each_breach_is_named(seconds, changes, fault):
+def test_each_breach_is_named(seconds, changes, problem):
     bad = GOOD.model_validate(GOOD.model_dump() | changes)
-    assert gates.faults("01_one", gate(), seconds=seconds, rows=[bad]) == [fault]
+    assert gates.problems("01_one", gate(), seconds=seconds, rows=[bad]) == [problem]
 
 
 def test_one_bad_row_among_good_ones_is_enough():
     bad = GOOD.model_copy(update={"ndcg10": 0.1})
-    assert len(gates.faults("01_one", gate(), seconds=1, rows=[GOOD, bad])) == 1
+    assert len(gates.problems("01_one", gate(), seconds=1, rows=[GOOD, bad])) == 1
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("changes", "problem"),
     [
         ({"rows": {}}, "bound one of its fields"),
         ({"rows": {"teacher": {}}}, "teacher: bound a field"),
@@ -55,8 +55,8 @@ def test_one_bad_row_among_good_ones_is_enough():
         ({"bugdet_s": 60}, "01_one.bugdet_s"),
     ],
 )
-def test_a_gate_that_cannot_fail_or_is_misspelt_is_refused(tmp_path, monkeypatch, changes, fault):
+def test_a_gate_that_cannot_fail_or_is_misspelt_is_refused(tmp_path, monkeypatch, changes, problem):
     monkeypatch.setattr(gates, "GATES", tmp_path / "notebooks.yaml")
     gates.GATES.write_text(yaml.safe_dump({"01_one": TEXT | changes}))
-    with pytest.raises(ValueError, match=fault):
+    with pytest.raises(ValueError, match=problem):
         gates.read()

@@ -5,14 +5,13 @@ from types import SimpleNamespace
 import pytest
 from matplotlib import pyplot as plt
 
+from authoring import grid
+from authoring import records as results_page
 from utils import settings
-from utils.course import show_recorded
-from utils.course.authoring import grid
-from utils.course.authoring import results as results_page
-from utils.measure import recorded_grid
-from utils.measure.recorded_grid import LABELS, LONG, WHOLE, Cell
+from utils.course.records import recorded_grid, show_recorded
+from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell
 from utils.rank.metrics import Quality
-from utils.shrink.distil_losses import LOSSES
+from utils.shrink.distil.distil_losses import LOSSES
 from utils.shrink.recipe import Recipe, Shape
 
 KEY = {"dataset": "synthetic", "profile": "laptop", "seed": 0}
@@ -66,7 +65,7 @@ def made(monkeypatch):
     made = SimpleNamespace(cells=[], code="code-one")
 
     class Work:
-        def __init__(self, lesson, recipe):
+        def __init__(self, run, recipe):
             self.key, self.code = KEY, made.code
 
         def cell(self, loss, shape):
@@ -93,8 +92,8 @@ def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(m
 def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monkeypatch):
     work, trained, finished = object.__new__(grid._Work), [], []
     catalogue = SimpleNamespace(pairs={"train": "train"})
-    lesson = SimpleNamespace(seed=0, machine={}, profile=settings.profile("ci"), catalogue=catalogue)
-    work.__dict__ |= {"lesson": lesson, "setting": None, "key": KEY, "n_pairs": 80, "n_label_pairs": 24}
+    run = SimpleNamespace(seed=0, machine={}, profile=settings.profile("ci"), catalogue=catalogue)
+    work.__dict__ |= {"run": run, "setting": None, "key": KEY, "n_pairs": 80, "n_label_pairs": 24}
     work.__dict__ |= {"pruned": None, "tokenizer": None, "n_tokens": 1, "teacher_macs": 2, "code": "c"}
     work.__dict__ |= {
         "pruned_macs": 1,

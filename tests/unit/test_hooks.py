@@ -12,9 +12,9 @@ import pytest
 import yaml
 from made import published, run_cells
 
+from authoring import committed_form, restore
 from utils import settings
 from utils.course import cli
-from utils.course.authoring import masters, tidy
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(settings.ROOT))
     folder = tmp_path / "repository"
     (folder / "notebooks").mkdir(parents=True)
-    (folder / "notebooks" / "01_sums.ipynb").write_text(masters.text(published()))
+    (folder / "notebooks" / "01_sums.ipynb").write_text(committed_form.text(published()))
     (folder / ".pre-commit-config.yaml").write_text(yaml.safe_dump(hook_alone()))
     git(folder, "init", "--quiet")
     git(folder, "add", ".")
@@ -79,19 +79,19 @@ def test_the_command_names_what_it_changed_and_ends_with_1_once(repository, monk
 
 def test_only_what_the_last_commit_has_counts_as_committed(repository, tmp_path):
     new = repository / "notebooks" / "02_new.ipynb"
-    new.write_text(masters.text(published()))
+    new.write_text(committed_form.text(published()))
     git(repository, "add", ".")
-    assert tidy.committed(new) is None
-    assert tidy.committed(repository / "notebooks" / "01_sums.ipynb") == masters.text(published())
+    assert restore.committed(new) is None
+    assert restore.committed(repository / "notebooks" / "01_sums.ipynb") == committed_form.text(published())
     git(tmp_path, "init", "--quiet", "empty")
-    assert tidy.committed(tmp_path / "empty" / "01_sums.ipynb") is None
+    assert restore.committed(tmp_path / "empty" / "01_sums.ipynb") is None
 
 
 def test_no_notebook_is_taken_for_new_where_git_does_not_answer(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     path = tmp_path / "01_sums.ipynb"
-    path.write_text(masters.text(published()))
-    assert status_of_tidy(path) == 2 and path.read_text() == masters.text(published())
+    path.write_text(committed_form.text(published()))
+    assert status_of_tidy(path) == 2 and path.read_text() == committed_form.text(published())
     assert "git does not say what is committed" in capsys.readouterr().err
 
 

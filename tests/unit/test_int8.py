@@ -15,7 +15,7 @@ from utils import settings
 from utils.data import catalogue as catalogues
 from utils.measure import cost
 from utils.rank import models, runtimes
-from utils.shrink import calibration, int8_onnx, int8_openvino, sensitivity
+from utils.shrink.quantize import calibration, int8_onnx, int8_openvino, sensitivity
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_wrong_calls_of_the_onnx_quantizers_are_refused(ranking_folder, tmp_path
 
 
 def test_openvino_int8_is_int8_on_disk_and_when_it_multiplies(ranking_folder, world, tmp_path):
-    model = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"])
+    model = int8_openvino.static(ir(ranking_folder), batches=world["batches"])
     path = int8_openvino.save(model, tmp_path / "m.xml")
     assert int8_openvino.quantized_share(path) > 0.98
     counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(path), threads=1))
@@ -168,7 +168,7 @@ def test_openvino_int8_is_int8_on_disk_and_when_it_multiplies(ranking_folder, wo
 
 def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, world, tmp_path):
     ways = [{}, {"preset": "performance"}, {"ranges": "mean min-max"}, {"smooth": True}]
-    models_ = [int8_openvino.quantize(ir(ranking_folder), batches=world["batches"], **way) for way in ways]
+    models_ = [int8_openvino.static(ir(ranking_folder), batches=world["batches"], **way) for way in ways]
     drifts = [drift(openvino_scores(model, world, tmp_path), world) for model in models_]
     assert len(set(drifts)) == len(ways) and max(drifts) < 1
 
@@ -176,7 +176,7 @@ def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, worl
 def test_operations_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
     names = [op.get_friendly_name() for op in openvino.Core().read_model(ir(ranking_folder)).get_ops()]
     keep = [name for name in names if name.endswith("MatMul")]
-    model = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"], keep=keep)
+    model = int8_openvino.static(ir(ranking_folder), batches=world["batches"], keep=keep)
     path = int8_openvino.save(model, tmp_path / "m.xml")
     assert keep and int8_openvino.quantized_share(path) < 0.85
 
@@ -212,7 +212,7 @@ def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, t
     model = int8_openvino.with_accuracy_control(
         ir(ranking_folder), batches=world["batches"][:4], valid=queries, max_drop=1e-6, at_most=2
     )
-    plain = int8_openvino.quantize(ir(ranking_folder), batches=world["batches"][:4])
+    plain = int8_openvino.static(ir(ranking_folder), batches=world["batches"][:4])
     kept, whole = (int8_openvino.save(m, tmp_path / f"{i}.xml") for i, m in enumerate((model, plain)))
     assert 0.1 < int8_openvino.quantized_share(kept) < int8_openvino.quantized_share(whole)
 
@@ -220,7 +220,7 @@ def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, t
 def test_wrong_calls_of_the_openvino_quantizers_are_refused(ranking_folder, world):
     for wrong, message in (({"preset": "fast"}, "mixed"), ({"ranges": "mean"}, "histogram"), ({"batches": []}, "none")):
         with pytest.raises(ValueError, match=message if message != "none" else "no calibration batches"):
-            int8_openvino.quantize(ir(ranking_folder), **{"batches": world["batches"]} | wrong)
+            int8_openvino.static(ir(ranking_folder), **{"batches": world["batches"]} | wrong)
     with pytest.raises(ValueError, match="8, 4"):
         int8_openvino.compress_weights(ir(ranking_folder), bits=2)
     with pytest.raises(ValueError, match="no queries"):
@@ -265,5 +265,5 @@ def test_a_file_that_is_no_graph_is_refused_by_its_ending(world, tmp_path):
 def test_a_graph_of_which_weights_alone_are_int8_rounds_nothing_that_flows(ranking_folder, world, tmp_path):
     source = ir(ranking_folder)
     alone = int8_openvino.save(int8_openvino.compress_weights(source, bits=8, group_size=16), tmp_path / "alone.xml")
-    both = int8_openvino.save(int8_openvino.quantize(source, batches=world["batches"]), tmp_path / "both.xml")
+    both = int8_openvino.save(int8_openvino.static(source, batches=world["batches"]), tmp_path / "both.xml")
     assert int8_openvino.n_rounded(source) == int8_openvino.n_rounded(alone) == 0 < int8_openvino.n_rounded(both)

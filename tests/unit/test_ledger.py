@@ -82,14 +82,14 @@ def test_row_that_hides_a_missing_value_is_refused(changes):
 def test_null_with_its_reason_is_kept_and_shown_as_a_dash(tmp_path):
     empty = row(ndcg10=None, ndcg10_delta=None, why_null={"ndcg10": "random", "ndcg10_delta": "random"})
     ledger.append(tmp_path / "ledger.jsonl", empty)
-    table = ledger.table([*ledger.read(tmp_path / "ledger.jsonl"), row(ndcg10=0.5)])
+    table = ledger.tabulate([*ledger.read(tmp_path / "ledger.jsonl"), row(ndcg10=0.5)])
     assert list(table["NDCG@10"]) == ["–", "0.500"]
 
 
 def test_threads_are_shown_where_rows_were_timed_on_different_numbers_of_them():
     untimed = row(latency_ms=None, why_null={"latency_ms": "another day"})
-    assert "threads" not in ledger.table([row(threads=1), row(threads=1), untimed])
-    assert list(ledger.table([row(threads=1), row(threads=2), untimed])["threads"]) == ["1", "2", "–"]
+    assert "threads" not in ledger.tabulate([row(threads=1), row(threads=1), untimed])
+    assert list(ledger.tabulate([row(threads=1), row(threads=2), untimed])["threads"]) == ["1", "2", "–"]
 
 
 def test_rows_of_data_that_has_changed_since_are_history(tmp_path):

@@ -8,7 +8,8 @@ from utils import settings
 from utils.data import catalogue
 from utils.measure import plots_levers
 from utils.rank import models
-from utils.shrink import int8_onnx, int8_openvino, levers
+from utils.shrink import levers
+from utils.shrink.quantize import int8_onnx, int8_openvino
 from utils.shrink.recipe import Recipe, Setting, Shape
 
 
@@ -19,8 +20,8 @@ def folders(small_folder, tmp_path_factory):
     shape = Shape(n_layers=1, n_heads=4, d_ff=240)
     recipe = Recipe(pruned=Shape(n_layers=2, n_heads=4, d_ff=240), student=shape)
     how = {"recipe": recipe, "setting": setting, "work": tmp_path_factory.mktemp("levers")}
-    levers.alone(small_folder, **how)
-    return levers.alone(small_folder, **how)  # as when a cell is run again
+    levers.apply_each_alone(small_folder, **how)
+    return levers.apply_each_alone(small_folder, **how)  # as when a cell is run again
 
 
 def test_each_lever_changes_what_it_is_named_for_and_nothing_else(small_folder, folders):
@@ -52,7 +53,9 @@ def quantized_share(folder, *, of_openvino):
 
 
 def test_what_is_left_is_a_share_of_the_teachers_and_the_product_is_that_of_the_shares():
-    found = levers.left({"a": {"bytes": 50, "MACs": 8}, "b": {"bytes": 20, "MACs": 2}}, of={"bytes": 100, "MACs": 8})
+    found = levers.remaining_shares(
+        {"a": {"bytes": 50, "MACs": 8}, "b": {"bytes": 20, "MACs": 2}}, of={"bytes": 100, "MACs": 8}
+    )
     assert found["a"] == {"bytes": 0.5, "MACs": 1.0} and found["b"] == {"bytes": 0.2, "MACs": 0.25}
     assert found["all, multiplied"] == pytest.approx({"bytes": 0.1, "MACs": 0.25})
 

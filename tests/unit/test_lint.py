@@ -1,4 +1,4 @@
-"""The lint: a made repository passes, each fault alone is named with its place, and what only looks like one passes."""
+"""The lint: a made repository passes, each problem alone is named with its place, what only looks like one passes."""
 
 import json
 import re
@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from made import lesson
+from made import run
 
+from authoring import committed_form, lint
 from utils import settings
 from utils.course import cli
-from utils.course.authoring import lint, masters
 
 GLOSSARY = (
     "# Words\n\n## How we write it\n\n| we write | not |\n|---|---|\n| PyTorch | `pytorch` |\n| nDCG, NDCG | `ndcg` |\n"
@@ -21,7 +21,7 @@ OUTPUT = {"output_type": "stream", "name": "stdout"}
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A repository of two pages and a notebook; `write` changes it before or after its run and gives faults."""
+    """A repository of two pages and a notebook; `write` changes it before or after its run and gives problems."""
     monkeypatch.setattr(settings, "ROOT", tmp_path)
     monkeypatch.setattr(settings, "NOTEBOOKS", tmp_path / "notebooks")
     settings.NOTEBOOKS.mkdir()
@@ -29,14 +29,14 @@ def house(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text(README)
 
     def write(change=lambda nb: None, *, afterwards=lambda nb: None):
-        nb = lesson()
+        nb = run()
         change(nb)
         for count, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), start=1):
             cell.execution_count = count
-        masters.stamp(nb)
+        committed_form.stamp(nb)
         afterwards(nb)
         (settings.NOTEBOOKS / "01_made.ipynb").write_text(json.dumps(nb))
-        return lint.faults()
+        return lint.problems()
 
     assert write() == []
     return SimpleNamespace(folder=tmp_path, write=write)
@@ -90,9 +90,9 @@ ANATOMY = [
     (lambda nb: nb.cells[1].metadata.clear(), None, "has 0 cells tagged 'parameters'; tag one"),
     (lambda nb: nb.cells[4].metadata.update(tags=["parameters"]), None, "has 2 cells tagged 'parameters'"),
     (without(1, 'DATASET = "synthetic"\n'), 1, "sets no DATASET"),
-    (source(2, "lesson = 1"), 2, 'does not call course.begin("01_made", ...)'),
+    (source(2, "run = 1"), 2, 'does not call course.begin("01_made", ...)'),
     (without(2, "made"), 2, "begins the notebook '01_', but the file is called 01_made"),
-    (source(8, "1"), 8, "the last code cell does not call lesson.finish"),
+    (source(8, "1"), 8, "the last code cell does not call run.finish"),
     (without(0, "01 "), 0, "is no title; open the notebook with a markdown cell '# 01 ...'"),
     (without(0, "minutes"), 0, "no table says how many minutes"),
     (without(0, "Promise"), None, "nothing begins with 'Promise'"),
@@ -141,7 +141,7 @@ TYPED = [
     (all_of(added(4, "queries[:3]"), added(5, "It is 3 times faster.")), 5, "says 3 times, which"),
     (source(6, 'plots.spread(a, title="It gets 0.89")'), 6, "says 0.89, which"),
     (source(6, 'plots.spread(a, title=f"{a} is 3.1 times it")'), 6, "says 3.1 times, which"),
-    (source(8, 'lesson.finish(recap=[f"{a} and 59% of it"])'), 8, "says 59%, which"),
+    (source(8, 'run.finish(recap=[f"{a} and 59% of it"])'), 8, "says 59%, which"),
     (given("60%"), None, "rank_for_less.given lists '60%', which no text says"),
 ]
 PROSE = [
@@ -161,15 +161,15 @@ PROSE = [
 ]
 
 
-@pytest.mark.parametrize(("change", "cell", "fault"), [*ANATOMY, *CELLS, *OUTPUTS, *TYPED, *PROSE])
-def test_a_single_fault_of_a_notebook_is_named_with_its_place(house, change, cell, fault):
+@pytest.mark.parametrize(("change", "cell", "problem"), [*ANATOMY, *CELLS, *OUTPUTS, *TYPED, *PROSE])
+def test_a_single_fault_of_a_notebook_is_named_with_its_place(house, change, cell, problem):
     [found] = house.write(change)
     place = "notebooks/01_made.ipynb" + ("" if cell is None else f" cell {cell}")
-    assert found.startswith(f"{place}: ") and fault in found
+    assert found.startswith(f"{place}: ") and problem in found
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("change", "problem"),
     [
         (added(4, "other = 1"), "notebooks/01_made.ipynb: outputs are not those of the cells; run: make notebooks"),
         (swap, "notebooks/01_made.ipynb cell 4: ran as number 4, not 3; run: course tidy"),
@@ -178,9 +178,9 @@ def test_a_single_fault_of_a_notebook_is_named_with_its_place(house, change, cel
         (lambda nb: nb.cells[4].update(execution_count=None), "notebooks/01_made.ipynb cell 4: was never run"),
     ],
 )
-def test_outputs_that_are_not_those_of_one_run_of_these_cells_are_refused(house, change, fault):
+def test_outputs_that_are_not_those_of_one_run_of_these_cells_are_refused(house, change, problem):
     found = house.write(afterwards=change)
-    assert len(found) == 1 and found[0].startswith(fault)
+    assert len(found) == 1 and found[0].startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -222,14 +222,14 @@ def test_what_only_looks_like_a_fault_passes(house, change):
         ('{"cells": [], "metadata": {}}', "nbformat"),
     ],
 )
-def test_a_file_that_is_no_notebook_is_one_fault(house, text, why):
+def test_a_file_that_is_no_notebook_is_one_problem(house, text, why):
     (settings.NOTEBOOKS / "01_made.ipynb").write_text(text)
-    [fault] = lint.faults()
-    assert fault.startswith("notebooks/01_made.ipynb: is not a notebook: ") and why in fault
+    [problem] = lint.problems()
+    assert problem.startswith("notebooks/01_made.ipynb: is not a notebook: ") and why in problem
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "fault"),
+    ("name", "old", "new", "problem"),
     [
         ("README.md", "| [01](notebooks/01_made.ipynb) |", "", "README.md: no table lists notebooks/01_made.ipynb"),
         ("README.md", "01_made", "02_more", "README.md: a table lists notebooks/02_more.ipynb, which is not there"),
@@ -238,17 +238,17 @@ def test_a_file_that_is_no_notebook_is_one_fault(house, text, why):
         ("GLOSSARY.md", "How we write it", "Words", "GLOSSARY.md: no table under 'How we write it'"),
     ],
 )
-def test_a_fault_of_a_page_is_named_with_its_line(house, name, old, new, fault):
+def test_a_fault_of_a_page_is_named_with_its_line(house, name, old, new, problem):
     page = house.folder / name
     assert old in page.read_text()
     page.write_text(page.read_text().replace(old, new))
-    assert any(found.startswith(fault) for found in lint.faults())
+    assert any(found.startswith(problem) for found in lint.problems())
 
 
 def test_the_second_heading_of_a_name_has_an_anchor_of_its_own(house):
     (house.folder / "GLOSSARY.md").write_text(f"{GLOSSARY}\n# Words\n\n# The `C++` & Co.\n")
     (house.folder / "README.md").write_text(f"{README}\n[a](GLOSSARY.md#words-1) [b](GLOSSARY.md#the-c--co)\n")
-    assert lint.faults() == []
+    assert lint.problems() == []
 
 
 def test_the_command_prints_every_fault_on_standard_error_and_exits_with_status_1(house, capsys):
@@ -259,7 +259,7 @@ def test_the_command_prints_every_fault_on_standard_error_and_exits_with_status_
 
     assert status() == (0, "", "")
     found = house.write(all_of(added(3, "It gets 0.912 in pytorch."), error))
-    assert len(found) == 3 and status() == (1, "", "".join(f"{fault}\n" for fault in found))
+    assert len(found) == 3 and status() == (1, "", "".join(f"{problem}\n" for problem in found))
     assert status(house.folder / "GLOSSARY.md") == (0, "", "")
     code, _, err = status(house.folder / "none.md")
     assert code == 2 and re.search("none.md: no such file", err)

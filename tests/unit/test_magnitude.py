@@ -10,7 +10,7 @@ from torch.nn.utils import prune as torch_prune
 
 from utils import settings
 from utils.rank import models, training
-from utils.shrink import magnitude
+from utils.shrink.prune import magnitude
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_matrices_are_those_of_attention_and_feed_forward(model):
 
 def test_pruning_by_layer_zeroes_that_share_of_every_matrix_and_nothing_else(model):
     before, kept = [weight.detach().clone() for weight in matrices(model)], others(model)
-    magnitude.prune(model, sparsity=0.7, scope="layer")
+    magnitude.zero_smallest(model, sparsity=0.7, scope="layer")
     for old, new in zip(before, matrices(model), strict=True):
         assert zeros(new) == pytest.approx(0.7, abs=1e-5)
         assert old[new == 0].abs().max() <= old[new != 0].abs().min()
@@ -63,7 +63,7 @@ def test_pruning_globally_has_one_threshold_so_small_matrices_lose_more(model):
     weights = matrices(model)
     weights[0].data /= 10
     before = torch.cat([weight.detach().flatten() for weight in weights]).abs()
-    magnitude.prune(model, sparsity=0.5, scope="global")
+    magnitude.zero_smallest(model, sparsity=0.5, scope="global")
     after = torch.cat([weight.detach().flatten() for weight in weights])
     assert magnitude.sparsity_of(model) == pytest.approx(0.5, abs=1e-6)
     assert before[after == 0].max() <= before[after != 0].min()
@@ -74,18 +74,18 @@ def test_the_zeros_are_those_of_pytorch_s_own_pruning(model, small_folder):
     other, _ = models.load(small_folder)
     targets = [(linear, "weight") for linear in magnitude.linear_layers(other).values()]
     torch_prune.global_unstructured(targets, pruning_method=torch_prune.L1Unstructured, amount=0.6)
-    magnitude.prune(model, sparsity=0.6, scope="global")
+    magnitude.zero_smallest(model, sparsity=0.6, scope="global")
     for ours, theirs in zip(matrices(model), magnitude.linear_layers(other).values(), strict=True):
         assert ((ours == 0) == (theirs.weight == 0)).float().mean() > 0.9999  # ties may be broken otherwise
 
 
 def test_equal_weights_are_not_all_pruned_and_no_sparsity_prunes_nothing(model):
     before = [weight.detach().clone() for weight in matrices(model)]
-    magnitude.prune(model, sparsity=0.0, scope="global")
+    magnitude.zero_smallest(model, sparsity=0.0, scope="global")
     assert all((old == new).all() for old, new in zip(before, matrices(model), strict=True))
     for weight in matrices(model):
         nn.init.constant_(weight, 0.5)
-    magnitude.prune(model, sparsity=0.25, scope="layer")
+    magnitude.zero_smallest(model, sparsity=0.25, scope="layer")
     assert magnitude.sparsity_of(model) == pytest.approx(0.25, abs=1e-5)
 
 
@@ -107,7 +107,7 @@ def step_of(model, optimizer):
 def test_held_zeros_are_zero_in_every_pass_and_at_the_end_though_momentum_moves_them(model):
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     step_of(model, optimizer)  # so that momentum is there before the mask
-    magnitude.prune(model, sparsity=0.5, scope="layer")
+    magnitude.zero_smallest(model, sparsity=0.5, scope="layer")
     masks, before, seen = [w == 0 for w in matrices(model)], [w.detach().clone() for w in matrices(model)], []
     with magnitude.held(model):
         first = model.base_model.encoder.register_forward_pre_hook(lambda *_: seen.append(magnitude.sparsity_of(model)))
@@ -148,7 +148,7 @@ def test_looking_at_the_model_does_not_advance_the_schedule_and_a_short_training
 
 def test_the_course_s_own_fine_tuning_keeps_the_zeros_and_learns(small_folder, tmp_path, toy):
     model, tokenizer = models.load(small_folder)
-    magnitude.prune(model, sparsity=0.5, scope="global")
+    magnitude.zero_smallest(model, sparsity=0.5, scope="global")
     before = [weight.detach().clone() for weight in matrices(model)]
     profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=64, n_evaluations=2, max_tokens=16)
     with magnitude.held(model):
@@ -168,9 +168,9 @@ def test_the_course_s_own_fine_tuning_keeps_the_zeros_and_learns(small_folder, t
 
 def test_unknown_scopes_and_impossible_shares_are_refused_and_touch_nothing(model):
     with pytest.raises(ValueError, match="global, layer"):
-        magnitude.prune(model, sparsity=0.5, scope="row")
+        magnitude.zero_smallest(model, sparsity=0.5, scope="row")
     with pytest.raises(ValueError, match=r"from 0 to below 1"):
-        magnitude.prune(model, sparsity=50, scope="global")
+        magnitude.zero_smallest(model, sparsity=50, scope="global")
     with (
         pytest.raises(ValueError, match="at least 1"),
         magnitude.gradual(model, sparsity=0.5, scope="layer", n_steps=0),

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from utils.rank import models
-from utils.shrink import distillation
-from utils.shrink.matching import Match, matched
+from utils.shrink.distil import distillation
+from utils.shrink.distil.matching import Match, matched
 
 BATCH = {
     "input_ids": torch.tensor([[101, 2417, 102, 2417, 6411, 102], [101, 6411, 102, 3160, 102, 0]]),

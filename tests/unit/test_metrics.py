@@ -35,7 +35,7 @@ lists = st.lists(st.sampled_from([0, 1, 10, 100]), min_size=2, max_size=25).filt
 @given(gains=lists, seed=st.integers(0, 99))
 def test_ndcg_equals_the_plain_formula(gains, seed):
     scores = np.random.default_rng(seed).permutation(len(gains)).astype(float)
-    found = metrics.judged(pairs_of([gains]), scores, top_gain=100).ndcg10
+    found = metrics.evaluate(pairs_of([gains]), scores, top_gain=100).ndcg10
     assert found == pytest.approx(plain_ndcg10(gains, list(scores)), abs=1e-4)
 
 
@@ -43,35 +43,35 @@ def test_ndcg_equals_the_plain_formula(gains, seed):
 @given(gains=lists, seed=st.integers(0, 99))
 def test_ndcg_of_one_query_is_that_of_a_split_with_this_query_alone(gains, seed):
     scores = np.random.default_rng(seed).permutation(len(gains)).astype(float)
-    whole = metrics.judged(pairs_of([gains]), scores, top_gain=100).ndcg10
+    whole = metrics.evaluate(pairs_of([gains]), scores, top_gain=100).ndcg10
     assert metrics.ndcg10(gains, scores=scores) == pytest.approx(whole)
 
 
 def test_queries_with_one_label_only_are_left_out():
-    quality = metrics.judged(pairs_of([[1, 1], [0, 1]]), np.array([0.1, 0.2, 0.3, 0.4]), top_gain=1)
+    quality = metrics.evaluate(pairs_of([[1, 1], [0, 1]]), np.array([0.1, 0.2, 0.3, 0.4]), top_gain=1)
     assert (quality.n_queries, quality.ndcg10, quality.mrr10) == (1, 1.0, 1.0)
 
 
 def test_scores_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="not a finite number"):
-        metrics.judged(pairs_of([[0, 1]]), np.array([np.nan, 1]), top_gain=1)
+        metrics.evaluate(pairs_of([[0, 1]]), np.array([np.nan, 1]), top_gain=1)
 
 
 def test_interval_holds_the_mean_and_excludes_zero_for_a_clear_winner():
     pairs = pairs_of([[0, 0, 1]] * 30)
-    good = metrics.judged(pairs, np.tile([0.0, 1.0, 2.0], 30), top_gain=1)
-    bad = metrics.judged(pairs, np.tile([2.0, 1.0, 0.0], 30), top_gain=1)
+    good = metrics.evaluate(pairs, np.tile([0.0, 1.0, 2.0], 30), top_gain=1)
+    bad = metrics.evaluate(pairs, np.tile([2.0, 1.0, 0.0], 30), top_gain=1)
     interval = metrics.paired_bootstrap(good, bad, n_resamples=200)
     assert interval.mean == pytest.approx(0.5) and 0 < interval.low <= interval.mean <= interval.high
 
 
 def test_interval_of_a_ranking_against_itself_is_zero():
-    quality = metrics.judged(pairs_of([[0, 1], [1, 0]]), np.array([1.0, 0, 1, 0]), top_gain=1)
+    quality = metrics.evaluate(pairs_of([[0, 1], [1, 0]]), np.array([1.0, 0, 1, 0]), top_gain=1)
     assert metrics.paired_bootstrap(quality, quality, n_resamples=50) == metrics.Interval(0.0, 0.0, 0.0)
 
 
 def test_slices_add_up_to_the_whole():
-    quality = metrics.judged(pairs_of([[0, 1], [1, 0], [0, 1]]), np.array([1.0, 0, 1, 0, 0, 1]), top_gain=1)
+    quality = metrics.evaluate(pairs_of([[0, 1], [1, 0], [0, 1]]), np.array([1.0, 0, 1, 0, 0, 1]), top_gain=1)
     slices = metrics.by_kind(quality)
     assert sum(mean * n for mean, n in slices.values()) / 3 == pytest.approx(quality.ndcg10)
     assert {kind: n for kind, (_, n) in slices.items()} == {"head": 1, "tail": 2}
@@ -94,7 +94,7 @@ def test_fusion_gives_products_with_the_same_score_the_same_rank_wherever_they_s
 def test_end_to_end_counts_unjudged_products_as_nothing_and_misses_in_recall():
     pairs = pairs_of([[1, 0, 1]])
     found = {"q0": ["x", "p00"]}
-    quality = metrics.end_to_end(found, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
+    quality = metrics.evaluate_candidates(found, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
     assert metrics.recall(found, pairs=pairs, top_gain=1) == 0.5
     assert quality.ndcg10 == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)), abs=1e-4)
 

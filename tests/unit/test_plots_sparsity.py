@@ -3,7 +3,7 @@
 import pytest
 
 from utils.measure import plots_sparsity
-from utils.measure.latency import Ratio
+from utils.measure.timing import Ratio
 
 
 def test_storage_draws_derived_lines_measured_marks_and_zstd_beside_them():

@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from utils.measure import cost
 from utils.rank import models, runtimes, training
-from utils.shrink import pruning
+from utils.shrink.prune import pruning
 
 PAIRS = [("red sofa", f"couch number {i} {'velvet ' * (i % 4)}") for i in range(9)]
 LISTS = [

@@ -9,7 +9,8 @@ from public_files import LABELS, WANDS, left_out, sha256, table, write_list
 from test_cli import run
 
 from utils import settings
-from utils.data import catalogue, download, layout, public_sets, sources, wands
+from utils.data import catalogue
+from utils.data.public import download, layout, public_sets, sources, wands
 
 
 def test_wands_is_fetched_converted_and_read_by_its_name(data, site):

@@ -10,9 +10,9 @@ import pytest
 from made import RUN, notebook
 from PIL import Image
 
+from authoring import committed_form, outputs, publish
 from utils import settings
 from utils.course import execution, fingerprint, runner
-from utils.course.authoring import masters, outputs, publish
 
 
 def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):
@@ -25,25 +25,25 @@ def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_defa
     assert after.cells[1].outputs[0].text == "1\n" and after.cells[1].execution_count == 2
     assert after.cells[1].metadata == {} and "papermill" not in path.read_text()
     stamp = after.metadata.rank_for_less
-    assert (stamp.needs, stamp.cells) == ([], fingerprint.cells_hash(after)) and masters.is_published(after)
+    assert (stamp.needs, stamp.cells) == ([], fingerprint.cells_hash(after)) and committed_form.is_published(after)
     assert "artifacts" not in path.read_text() and runner.status(**RUN)[0].state == "fresh"
 
 
 @pytest.mark.parametrize(
-    ("stream", "text", "fault"),
+    ("stream", "text", "problem"),
     [
         ("stderr", "a warning", "01_one.ipynb cell 1: standard error: a warning"),
         ("stdout", f"saved in {settings.ROOT}/artifacts/x", "01_one.ipynb cell 1: an output holds a path"),
         ("stdout", "x" * 500_000, "01_one.ipynb: the file has 50"),
     ],
 )
-def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, executed, stream, text, fault):
+def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, executed, stream, text, problem):
     course.write("00_fine", notebook("a = 1"))
     nb = notebook("b = 1")
     nb.cells[1].outputs = [nbformat.v4.new_output("stream", name=stream, text=text)]
     course.write("01_one", nb)
     before = {path.name: path.read_bytes() for path in course.folder.iterdir()}
-    with pytest.raises(execution.RunFailed, match=re.escape(fault)):
+    with pytest.raises(execution.RunFailed, match=re.escape(problem)):
         publish.publish(echo=lambda text: None)
     assert {path.name: path.read_bytes() for path in course.folder.iterdir()} == before
 

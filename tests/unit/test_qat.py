@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 from utils import settings
 from utils.data import catalogue as catalogues
 from utils.rank import models, runtimes
-from utils.shrink import calibration, fake_quant, int8_onnx, int8_openvino, qat, quantization, sensitivity
+from utils.shrink.quantize import calibration, fake_quant, int8_onnx, int8_openvino, qat, quantization, sensitivity
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
 TABLE = "bert.embeddings.word_embeddings"

@@ -6,7 +6,7 @@ import pytest
 from utils import settings
 from utils.data import catalogue as catalogues
 from utils.rank import models
-from utils.shrink import calibration, quantization
+from utils.shrink.quantize import calibration, quantization
 
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(size=(6, 8)).astype(np.float32) * np.array([[1], [1], [0.01], [1], [20], [0]], dtype=np.float32)

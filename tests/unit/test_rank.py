@@ -12,7 +12,7 @@ from datasets import Dataset
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
-from utils import settings
+from utils import environment, settings
 from utils.rank import metrics, models, ranker, runtimes, training
 
 PAIRS = [(f"red sofa {'soft ' * (i % 7)}", f"couch number {i} {'velvet ' * (i % 5)}") for i in range(23)]
@@ -162,7 +162,7 @@ def toy_pairs(n: int) -> Dataset:
 def train_once(folder, tmp_path, *, pairs):
     model, tokenizer = models.load(folder)
     profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=160, n_evaluations=2, max_tokens=32)
-    settings.seed_everything(0)
+    environment.seed_everything(0)
     training.fine_tune(
         model,
         tokenizer=tokenizer,
@@ -177,14 +177,14 @@ def train_once(folder, tmp_path, *, pairs):
     scores = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=1, max_tokens=32).score(
         list(zip(pairs["query"], pairs["product"], strict=True))
     )
-    return metrics.judged(pairs, scores, top_gain=1).ndcg10
+    return metrics.evaluate(pairs, scores, top_gain=1).ndcg10
 
 
 def test_training_learns_and_the_same_run_twice_gives_the_same_ndcg(small_folder, tmp_path):
     pairs = toy_pairs(16)
     untrained = open_small(small_folder).score(list(zip(pairs["query"], pairs["product"], strict=True)))
     first = train_once(small_folder, tmp_path, pairs=pairs)
-    assert first > max(0.9, metrics.judged(pairs, untrained, top_gain=1).ndcg10)
+    assert first > max(0.9, metrics.evaluate(pairs, untrained, top_gain=1).ndcg10)
     assert train_once(small_folder, tmp_path, pairs=pairs) == pytest.approx(first, abs=1e-6)
 
 

@@ -99,14 +99,14 @@ DAMAGE = {
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_a_stage_that_cannot_be_used_is_named_and_made_again(teacher, name):
-    damage, fault = DAMAGE[name]
-    assert states() == {"01_one": "fresh"} and stages.fault(teacher) == ""
+    damage, problem = DAMAGE[name]
+    assert states() == {"01_one": "fresh"} and stages.problem(teacher) == ""
     damage(teacher)
     assert states() == {"01_one": "damaged"}
     said = []
     runner.run(**RUN, echo=said.append)
-    assert fault in said[0] and said[0].startswith("01_one: stage 'teacher' cannot be used")
-    assert states() == {"01_one": "fresh"} and stages.fault(teacher) == ""
+    assert problem in said[0] and said[0].startswith("01_one: stage 'teacher' cannot be used")
+    assert states() == {"01_one": "fresh"} and stages.problem(teacher) == ""
 
 
 def test_a_stage_made_again_with_the_same_bytes_is_still_looked_after(teacher, course):
@@ -139,16 +139,16 @@ def test_parameters_of_one_notebook_reach_it_alone_and_decide_its_freshness(cour
 
 
 @pytest.mark.parametrize(
-    ("parameters", "fault"),
+    ("parameters", "problem"),
     [
         ({"02_two": {"RATIO": 1}}, r"02_two\.ipynb: no parameter RATIO \(has: PROFILE, DATASET, SEED, OUT\)"),
         ({"09_none": {"RATE": 1}}, "parameters are given for '09_none', which is no notebook"),
     ],
 )
-def test_an_unknown_parameter_is_refused_before_anything_is_made(course, executed, parameters, fault):
+def test_an_unknown_parameter_is_refused_before_anything_is_made(course, executed, parameters, problem):
     course.write("01_one", notebook("a = 1"))
     course.write("02_two", notebook("b = 1"))
-    with pytest.raises(ValueError, match=fault):
+    with pytest.raises(ValueError, match=problem):
         runner.run(**RUN, parameters=parameters)
     assert executed == [] and not settings.ARTIFACTS.exists()
 

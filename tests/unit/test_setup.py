@@ -49,18 +49,18 @@ def locked_versions(text: str) -> dict[str, set[str]]:
     return versions
 
 
-def lock_faults(text: str) -> list[str]:
+def lock_problems(text: str) -> list[str]:
     """What keeps one lock from serving every machine: an open version, a local build, a CUDA package, an address."""
-    faults = [] if lines_of(text)[-1:] == ["-e ."] else ["the last line is not '-e .'"]
+    problems = [] if lines_of(text)[-1:] == ["-e ."] else ["the last line is not '-e .'"]
     for line in lines_of(text)[:-1]:
         match = PINNED.match(line)
         if not match:
-            faults.append(f"'{line}' is not a package at one exact version")
+            problems.append(f"'{line}' is not a package at one exact version")
         elif "+" in match["version"]:
-            faults.append(f"'{line}' names a local build")
+            problems.append(f"'{line}' names a local build")
         elif CUDA.match(line):
-            faults.append(f"'{line}' is a CUDA package")
-    return faults + (["the lock holds an address"] if "://" in text or "index-url" in text else [])
+            problems.append(f"'{line}' is a CUDA package")
+    return problems + (["the lock holds an address"] if "://" in text or "index-url" in text else [])
 
 
 def unlocked(wanted: str, *, lock: str) -> list[str]:
@@ -74,20 +74,20 @@ def unlocked(wanted: str, *, lock: str) -> list[str]:
     ]
 
 
-def environment_faults(text: str, *, requires_python: str) -> list[str]:
+def environment_problems(text: str, *, requires_python: str) -> list[str]:
     """Where a conda environment holds more or less than a supported Python, pip and the lock."""
     environment = yaml.safe_load(text)
     conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     pip = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    faults = [] if environment["name"] == "rank-for-less" else [f"it is called {environment['name']}"]
+    problems = [] if environment["name"] == "rank-for-less" else [f"it is called {environment['name']}"]
     pythons = [entry.removeprefix("python=") for entry in conda if entry.startswith("python=")]
     if len(pythons) != 1 or not SpecifierSet(requires_python).contains(pythons[0]):
-        faults.append(f"its python is {pythons}, not one of {requires_python}")
+        problems.append(f"its python is {pythons}, not one of {requires_python}")
     if others := [entry for entry in conda if not entry.startswith("python=") and entry != "pip"]:
-        faults.append(f"conda installs {others}, which the lock does not pin")
+        problems.append(f"conda installs {others}, which the lock does not pin")
     if "pip" not in conda or pip != [["-r requirements.txt"]]:
-        faults.append(f"pip installs {pip}, not the lock alone")
-    return faults
+        problems.append(f"pip installs {pip}, not the lock alone")
+    return problems
 
 
 AUTHORING = ROOT / "utils" / "course" / "authoring"  # for those who write the course: they install the dev lock too
@@ -110,7 +110,7 @@ def requires_python() -> str:
 
 
 def test_environment_yml_installs_the_lock_and_nothing_beside_it():
-    assert environment_faults(read("environment.yml"), requires_python=requires_python()) == []
+    assert environment_problems(read("environment.yml"), requires_python=requires_python()) == []
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,16 @@ def test_environment_yml_installs_the_lock_and_nothing_beside_it():
 def test_the_gate_refuses_an_environment_that_drifts(old, new):
     text = read("environment.yml")
     assert old in text
-    assert environment_faults(text.replace(old, new), requires_python=requires_python())
+    assert environment_problems(text.replace(old, new), requires_python=requires_python())
 
 
 def test_the_lock_fits_every_machine():
-    assert lock_faults(read("requirements.txt")) == []
+    assert lock_problems(read("requirements.txt")) == []
     assert locked_versions(read("requirements.txt"))["torch"] == {"2.13.0"}
 
 
 @pytest.mark.parametrize(
-    ("line", "fault"),
+    ("line", "problem"),
     [
         ("torch==2.13.0+cpu", "names a local build"),
         ("numpy>=2", "is not a package at one exact version"),
@@ -148,13 +148,13 @@ def test_the_lock_fits_every_machine():
         ("--extra-index-url https://example.org/simple", "the lock holds an address"),
     ],
 )
-def test_the_gate_refuses_a_lock_with_a_line_that_fits_some_machines_only(line, fault):
-    faults = lock_faults(f"{line}\n{read('requirements.txt')}")
-    assert any(fault in found for found in faults)
+def test_the_gate_refuses_a_lock_with_a_line_that_fits_some_machines_only(line, problem):
+    problems = lock_problems(f"{line}\n{read('requirements.txt')}")
+    assert any(problem in found for found in problems)
 
 
 def test_the_gate_refuses_a_lock_without_our_package():
-    assert lock_faults("numpy==2.4.6\ntorch==2.13.0\n") == ["the last line is not '-e .'"]
+    assert lock_problems("numpy==2.4.6\ntorch==2.13.0\n") == ["the last line is not '-e .'"]
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
@@ -170,7 +170,7 @@ def test_the_gate_refuses_a_dependency_that_was_added_or_raised_without_a_new_lo
 
 def test_the_development_lock_pins_exactly_and_agrees_with_the_lock():
     locked, development = (locked_versions(read(name)) for name in ("requirements.txt", "requirements-dev.txt"))
-    assert lock_faults(read("requirements-dev.txt") + "-e .\n") == []
+    assert lock_problems(read("requirements-dev.txt") + "-e .\n") == []
     assert {name: development[name] for name in development.keys() & locked.keys()} == {
         name: locked[name] for name in development.keys() & locked.keys()
     }

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from utils.measure import turns
-from utils.measure.latency import Timing
+from utils.measure import timing
+from utils.measure.timing import Timing
 from utils.rank import runtimes
-from utils.shrink import sparse_products as products
+from utils.shrink.sparsify import sparse_products as products
 
 
 def weight_and_hidden(d_out=32, d_in=16, n_tokens=10):
@@ -63,7 +63,7 @@ def test_speed_is_the_dense_time_over_its_own(monkeypatch):
         "CSR, SciPy": Timing((2.0, 2.0)),
         "whole rows removed, dense": Timing((3.0,) * 2),
     }
-    monkeypatch.setattr(turns, "calls_by_turns", lambda calls, repeats: {name: taken[name] for name in calls})
+    monkeypatch.setattr(timing, "interleave_calls", lambda calls, repeats: {name: taken[name] for name in calls})
     found = products.speed(weight, hidden=hidden, densities=(0.5,), blocks=())
     medians = {name: by_density[0.5].median for name, by_density in found.items()}
     assert medians == {"CSR, SciPy": 3.0, "whole rows removed, dense": 2.0}
@@ -85,11 +85,11 @@ def test_break_even_lies_between_the_densities_around_it():
 def test_calls_take_turns_and_the_first_one_rotates():
     order, ticks = [], iter(range(100))
     calls = {name: lambda name=name: order.append(name) for name in "abc"}
-    timings = turns.calls_by_turns(calls, repeats=3, clock=lambda: next(ticks))
+    timings = timing.interleave_calls(calls, repeats=3, clock=lambda: next(ticks))
     assert "".join(order) == "abc" + "abc" + "bca" + "cab"
     assert {name: timing.samples_ms for name, timing in timings.items()} == dict.fromkeys("abc", (1000.0,) * 3)
     with pytest.raises(ValueError, match="at least one"):
-        turns.calls_by_turns(calls, repeats=0)
+        timing.interleave_calls(calls, repeats=0)
 
 
 def test_threads_are_as_before_after_the_block_also_when_it_fails():

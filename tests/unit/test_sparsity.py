@@ -9,10 +9,10 @@ import torch
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from utils import settings
+from utils import disk
 from utils.rank import models, runtimes
-from utils.shrink import sparse_folder, sparsity
-from utils.shrink import structured_sparsity as structured
+from utils.shrink.sparsify import sparse_folder, sparsity
+from utils.shrink.sparsify import structured_sparsity as structured
 
 EXACT = np.array([[0, 5, 0, 0], [0, 0, 0, 0], [7, 0, 0, 8], [0, 0, 0, 0]], dtype=np.float32)
 
@@ -146,7 +146,7 @@ def test_packed_folder_is_smaller_and_comes_back_to_the_bit(pruned, tmp_path):
     saved = (pruned / "model.safetensors").stat().st_size - (pruned / sparse_folder.WEIGHTS).stat().st_size
     assert saved == pytest.approx(encoder * (1 / 2 - 1 / 32), rel=0.01)
     whole = sparse_folder.unpack(pruned, to=tmp_path / "whole")
-    assert settings.sha256(whole / "model.safetensors") == settings.sha256(pruned / "model.safetensors")
+    assert disk.sha256(whole / "model.safetensors") == disk.sha256(pruned / "model.safetensors")
 
 
 def test_packed_folder_scores_as_before_without_its_dense_weights(pruned):

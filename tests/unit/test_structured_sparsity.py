@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from utils.rank import models
-from utils.shrink import calibration, magnitude
-from utils.shrink import structured_sparsity as structured
+from utils.shrink.prune import magnitude
+from utils.shrink.quantize import calibration
+from utils.shrink.sparsify import structured_sparsity as structured
 
 PAIRS = [(f"red sofa {'soft ' * (i % 5)}", f"couch {i} {'velvet ' * (i % 3)}") for i in range(12)]
 

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from utils.rank import models, runtimes
-from utils.shrink import vocabulary
+from utils.shrink.prune import vocabulary
 
 TEXTS = ["red velvet sofa", "a couch of 3 seats", "stain-resistant upholstery", "Schuhe für Männer"]
 PAIRS = [("red sofa", text) for text in TEXTS] + [("couch", f"{text} {text} velvet") for text in TEXTS]
@@ -33,7 +33,7 @@ def whole(small_folder):
 def pruned(small_folder):
     """A model and tokenizer cut to TEXTS and to MAX_TOKENS positions."""
     model, tokenizer = models.load(small_folder)
-    tokenizer = vocabulary.prune(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, TEXTS))
+    tokenizer = vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, TEXTS))
     return vocabulary.prune_positions(model, max_tokens=MAX_TOKENS), tokenizer
 
 
@@ -135,7 +135,7 @@ def test_a_moved_padding_token_moves_everywhere(small_folder, tmp_path):
     model, _ = models.load(small_folder)
     model.config.pad_token_id = model.get_input_embeddings().padding_idx = 6
     row = model.get_input_embeddings().weight[6].clone()
-    pruned = vocabulary.prune(model, tokenizer, keep=[0, 2, 3, 4, 6, 7])
+    pruned = vocabulary.keep_tokens(model, tokenizer, keep=[0, 2, 3, 4, 6, 7])
     assert model.config.pad_token_id == model.get_input_embeddings().padding_idx == pruned.pad_token_id == 4
     torch.testing.assert_close(model.get_input_embeddings().weight[4], row)
     assert pruned("red", "sofa")["input_ids"] == [2, 0, 3, 1, 3]
@@ -146,7 +146,7 @@ def test_the_tokenizer_and_its_settings_are_left_as_they_were(small_folder):
     _, tokenizer = models.load(small_folder)
     before = tokenizer.backend_tokenizer.to_str()
     vocabulary.kept_tokens(tokenizer, TEXTS)
-    vocabulary.prune(models.load(small_folder)[0], tokenizer, keep=range(len(tokenizer)))
+    vocabulary.keep_tokens(models.load(small_folder)[0], tokenizer, keep=range(len(tokenizer)))
     assert tokenizer.backend_tokenizer.to_str() == before
 
 
@@ -160,9 +160,9 @@ def test_unknown_ids_and_missing_special_tokens_are_refused_before_the_model_is_
     model, tokenizer = whole
     keep = vocabulary.kept_tokens(tokenizer, TEXTS)
     with pytest.raises(ValueError, match="no token 99999"):
-        vocabulary.prune(model, tokenizer, keep=[*keep, 99999])
+        vocabulary.keep_tokens(model, tokenizer, keep=[*keep, 99999])
     with pytest.raises(ValueError, match=r"special token \[PAD\]"):
-        vocabulary.prune(model, tokenizer, keep=[one for one in keep if one != tokenizer.pad_token_id])
+        vocabulary.keep_tokens(model, tokenizer, keep=[one for one in keep if one != tokenizer.pad_token_id])
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
 
 

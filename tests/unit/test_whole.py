@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from utils import settings
+from utils import disk
 
 NOBODY = 65_534
 
@@ -19,25 +19,25 @@ def names(folder):
 
 
 def test_a_file_is_replaced_whole_and_a_failure_leaves_the_old_one_alone(tmp_path):
-    path = settings.write_whole(tmp_path / "page.html", "old")
+    path = disk.write_whole(tmp_path / "page.html", "old")
     with pytest.raises(UnicodeEncodeError):
-        settings.write_whole(path, "new \ud800")
+        disk.write_whole(path, "new \ud800")
     assert path.read_text() == "old" and names(tmp_path) == ["page.html"]
-    assert settings.write_whole(path, "new\n").read_bytes() == b"new\n"
+    assert disk.write_whole(path, "new\n").read_bytes() == b"new\n"
 
 
 def test_a_folder_takes_the_place_of_an_older_one_and_no_file_of_that_is_left(tmp_path):
     for name in ("one", "two"):
-        with settings.whole_folder(tmp_path / "stage") as folder:
+        with disk.whole_folder(tmp_path / "stage") as folder:
             (folder / name).touch()
             assert names(tmp_path / "stage") == ["one"] if name == "two" else not (tmp_path / "stage").exists()
     assert names(tmp_path / "stage") == ["two"] and names(tmp_path) == ["stage"]
 
 
 def test_a_folder_whose_filling_fails_leaves_the_older_one_alone(tmp_path):
-    with settings.whole_folder(tmp_path / "stage") as folder:
+    with disk.whole_folder(tmp_path / "stage") as folder:
         (folder / "one").touch()
-    with pytest.raises(OSError, match="full"), settings.whole_folder(tmp_path / "stage") as folder:
+    with pytest.raises(OSError, match="full"), disk.whole_folder(tmp_path / "stage") as folder:
         (folder / "two").touch()
         raise OSError("full")
     assert names(tmp_path / "stage") == ["one"] and names(tmp_path) == ["stage"]
@@ -47,24 +47,24 @@ def test_sweeping_removes_what_dead_processes_left_and_nothing_of_living_ones(tm
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     assert not psutil.pid_exists(dead.pid)
-    mine, other = settings.partial(tmp_path / "a" / "mine"), tmp_path / "a" / f".partial-{dead.pid}-other"
+    mine, other = disk.partial(tmp_path / "a" / "mine"), tmp_path / "a" / f".partial-{dead.pid}-other"
     other.mkdir(parents=True)
     (other / "file").touch()
     mine.touch()
     (tmp_path / f".partial-{dead.pid}-note.txt").touch()
     (tmp_path / "kept").touch()
-    settings.sweep(tmp_path)
+    disk.sweep(tmp_path)
     assert names(tmp_path) == ["a", "kept"] and names(tmp_path / "a") == [mine.name]
 
 
 def test_a_lock_that_is_held_is_refused_in_the_callers_words_and_free_afterwards(tmp_path):
     with (
-        settings.alone(tmp_path / "new" / ".lock", busy="it is busy"),
+        disk.lock(tmp_path / "new" / ".lock", busy="it is busy"),
         pytest.raises(ValueError, match="^it is busy$"),
-        settings.alone(tmp_path / "new" / ".lock", busy="it is busy"),
+        disk.lock(tmp_path / "new" / ".lock", busy="it is busy"),
     ):
         pass
-    with settings.alone(tmp_path / "new" / ".lock", busy="it is busy"):
+    with disk.lock(tmp_path / "new" / ".lock", busy="it is busy"):
         pass
 
 
@@ -86,6 +86,6 @@ def read_only():
 @pytest.mark.parametrize("name", ["", "run"])
 def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(read_only, name):
     place = read_only / name
-    fault = f"^{place}: cannot be written \\(Permission denied\\); give another folder$"
-    with pytest.raises(ValueError, match=fault), settings.alone(place / ".lock", busy="busy"):
+    problem = f"^{place}: cannot be written \\(Permission denied\\); give another folder$"
+    with pytest.raises(ValueError, match=problem), disk.lock(place / ".lock", busy="busy"):
         pass

@@ -1,7 +1,7 @@
 """The command `course`: a thin shell over functions that a notebook can call as well.
 
-Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours, 130 after Ctrl-C. `lint` and
-`tidy` also end with 1 when they found or changed something, which stops a commit.
+Exit status 0 when all went well, 2 for a wrong call or bad input, 1 for a failure of ours, 130 after Ctrl-C. Further
+commands come from installed packages with an entry point in the group COMMANDS, such as those of the course's authors.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ import typer
 from utils import settings
 
 INTERRUPTED = 130
+COMMANDS = "rank_for_less.commands"
 REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EROFS: "give a folder that can be written with --out",
@@ -42,9 +44,6 @@ Seed = Annotated[int, typer.Option(help="seed of training; the data never depend
 Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
 From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
 Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
-Notebooks = Annotated[
-    list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="notebook files; all when empty")
-]
 
 
 @app.callback()
@@ -94,7 +93,7 @@ def ledger(
     for row in rows if json else []:
         typer.echo(row.model_dump_json())
     if not json:
-        typer.echo(book.table(rows).to_string())
+        typer.echo(book.tabulate(rows).to_string())
 
 
 @app.command()
@@ -104,71 +103,6 @@ def report(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed
 
     folder = _folder(profile=profile, dataset=dataset, seed=seed, out=out)
     typer.echo(page.write(folder, profile=profile, dataset=dataset, seed=seed, out=out))
-
-
-@app.command()
-def results(
-    dataset: Annotated[list[str] | None, typer.Option(help="a data set; give it again for more of them")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="a seed; give it again for more; 0, 1 and 2 if none")] = None,
-    recipe: Annotated[list[str] | None, typer.Option(help="a recipe; give it again for more; default if none")] = None,
-    grid: Annotated[bool, typer.Option("--grid", help="the students of the grid of distillation instead")] = False,
-    profile: ProfileName = "laptop",
-) -> None:
-    """Record teacher and recipes over data sets and seeds under data/results/; README.md's tables; hours."""
-    from utils.course.authoring import results as studies
-    from utils.shrink import recipe as recipes
-
-    chosen = {"datasets": dataset or ["synthetic"], "profile": profile, "echo": typer.echo}
-    if grid:
-        studies.grid(seeds=seed or [0], **chosen)
-    else:
-        named = [recipes.named(name) for name in recipe or ["default"]]
-        studies.study(seeds=seed or [0, 1, 2], recipes=named, **chosen)
-
-
-@app.command()
-def publish(from_: From = None, only: Only = None) -> None:
-    """For authors: run with the notebooks' own parameters and commit-ready outputs, written over notebooks/."""
-    from utils.course.authoring import publish as publishing
-
-    publishing.publish(from_=from_, only=only, echo=typer.echo)
-
-
-@app.command()
-def new(name: Annotated[str, typer.Argument(help="two digits and a title, such as 15_shorter_pairs")]) -> None:
-    """For authors: begin a notebook from the template, with its gate and its line in README.md."""
-    from utils.course.authoring import new as making
-
-    for path in making.create(name):
-        typer.echo(f"{path.relative_to(settings.ROOT)}: written")
-
-
-@app.command()
-def lint(
-    files: Annotated[list[Path] | None, typer.Argument(help="notebooks and pages; all when empty")] = None,
-) -> None:
-    """For authors: every fault of the notebooks and pages that can be seen without running them."""
-    from utils.course.authoring import lint as linting
-
-    found = linting.faults(files or ())
-    for fault in found:
-        typer.echo(fault, err=True)
-    if found:
-        raise typer.Exit(1)
-
-
-@app.command()
-def tidy(files: Notebooks) -> None:
-    """For authors: put back what an editor changed in notebooks unasked; exit status 1 when there was something."""
-    from utils.course import runner
-    from utils.course.authoring import tidy as tidying
-
-    changed = 0
-    for file in files or runner.notebooks():
-        if tidying.tidy(file, committed=tidying.committed(file)):
-            typer.echo(f"{file}: tidied; look at it (git diff), then add it again")
-            changed += 1
-    raise typer.Exit(int(changed > 0))
 
 
 @data.command("fetch")
@@ -181,7 +115,7 @@ def fetch(
     into: Annotated[str, typer.Option(help="folder that the set's own folder lies in (data/ if empty)")] = "",
 ) -> None:
     """Fetch a public data set, check it, and write it in the layout of data/README.md; an interrupted call goes on."""
-    from utils.data import public_sets
+    from utils.data.public import public_sets
 
     folder = public_sets.fetch(name, from_=from_, hub=hub, into=into, echo=typer.echo)
     typer.echo(f"next: course run --dataset {folder if into else name}")
@@ -191,7 +125,7 @@ def fetch(
 def check(
     dataset: Annotated[str, typer.Argument(metavar="FOLDER", help="a folder, or the name of a fetched set")],
 ) -> None:
-    """Check a folder line by line and say what is in it; the first fault is named with its place."""
+    """Check a folder line by line and say what is in it; the first problem is named with its place."""
     from utils.data import catalogue, summary
 
     folder = settings.data_folder(dataset)
@@ -206,10 +140,17 @@ def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
     return settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
 
 
+def add_installed_commands() -> None:
+    """Add the commands of every installed package that offers some under COMMANDS."""
+    for entry in entry_points(group=COMMANDS):
+        app.registered_commands.extend(entry.load().registered_commands)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one paragraph on standard error, a traceback only with --debug."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    add_installed_commands()
     try:
         app([a for a in arguments if a != "--debug"], prog_name="course")
     except Exception as error:

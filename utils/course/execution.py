@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from utils import settings
+from utils import disk, settings
 from utils.course import fingerprint as prints
 from utils.course import stages
 
@@ -37,7 +37,7 @@ class Job:
 
     @property
     def partial(self) -> Path:
-        return settings.partial(self.executed)
+        return disk.partial(self.executed)
 
     @property
     def failed(self) -> Path:

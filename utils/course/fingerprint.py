@@ -15,7 +15,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 import utils
-from utils import settings
+from utils import disk, settings
 
 DATA_FILES = ("queries.csv", "products.csv", "labels.csv", "events.csv")
 PACKAGE = Path(utils.__file__).resolve().parent
@@ -27,8 +27,8 @@ def fingerprint(nb: NotebookNode, *, parameters: Mapping[str, object], upstream:
     parts = {
         "cells": cells_hash(nb),
         "parameters": dict(parameters),
-        "modules": {str(path.relative_to(PACKAGE)): settings.sha256(path) for path in modules(nb)},
-        "requirements": settings.sha256(lock) if lock.exists() else "",
+        "modules": {str(path.relative_to(PACKAGE)): disk.sha256(path) for path in modules(nb)},
+        "requirements": disk.sha256(lock) if lock.exists() else "",
         "upstream": dict(upstream),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -50,7 +50,7 @@ def data_hashes(dataset: str) -> dict[str, str]:
     folder = settings.data_folder(dataset)
     if not folder.is_dir():
         raise ValueError(f"{dataset}: no such folder; give 'synthetic' or a folder with {', '.join(DATA_FILES[:3])}")
-    return {f"data {name}": settings.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}
+    return {f"data {name}": disk.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}
 
 
 def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
@@ -59,7 +59,7 @@ def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
     places = {"recorded.py": settings.RESULTS, "recorded_grid.py": settings.RESULTS / "grid"}
     folders = [folder for reader, folder in places.items() if PACKAGE / "measure" / reader in readers]
     files = sorted(path for folder in folders for path in folder.glob(name))
-    return {f"recorded {path.relative_to(settings.RESULTS)}": settings.sha256(path) for path in files}
+    return {f"recorded {path.relative_to(settings.RESULTS)}": disk.sha256(path) for path in files}
 
 
 def modules(nb: NotebookNode) -> set[Path]:
@@ -71,7 +71,7 @@ def code_of(name: str) -> str:
     """One hash of a module of ours, by its dotted name, with all that it reaches, and of the lock."""
     files = sorted(reached(f"import {name}"))
     lock = settings.ROOT / "requirements.txt"
-    digests = [settings.sha256(path) for path in [*files, *([lock] if lock.exists() else [])]]
+    digests = [disk.sha256(path) for path in [*files, *([lock] if lock.exists() else [])]]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 

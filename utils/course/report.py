@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import settings
+from utils import disk, settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
             **_table(rows),
         )
     )
-    return settings.write_whole(folder / "report.html", page)
+    return disk.write_whole(folder / "report.html", page)
 
 
 def machine_words(machine: dict) -> str:
@@ -67,7 +67,7 @@ def _table(rows: Sequence[Row]) -> dict:
 
     notes: dict[str, int] = {}
     lines = []
-    frame = ledger.table(rows)
+    frame = ledger.tabulate(rows)
     for row, cells in zip(rows, frame.itertuples(index=False), strict=True):
         numbers = [notes.setdefault(note, len(notes) + 1) for note in _notes(row)]
         lines.append({"label": row.label, "cells": list(cells), "notes": numbers})

@@ -1,7 +1,7 @@
 """Run the notebooks in order, skip those whose fingerprint has not changed, and say how each stands.
 
 An executed copy lies in the run's folder under `notebooks/`; the masters in the repository change only by
-`utils.course.authoring.publish`.
+`authoring.publish`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from utils import settings
+from utils import disk, settings
 from utils.course import execution, stages
 from utils.course import fingerprint as prints
 from utils.course.execution import STAMP, Job
@@ -90,17 +90,17 @@ def run(
         _check_data(dataset, profile=profile)
     folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
     busy = f"{folder}: another run is working there; wait for it, or give another --out"
-    with settings.alone(folder / ".lock", busy=busy):
-        settings.sweep(folder)
+    with disk.lock(folder / ".lock", busy=busy):
+        disk.sweep(folder)
         for job in jobs():
             _bring_up_to_date(job, echo=echo)
     return folder
 
 
 def _bring_up_to_date(job: Job, *, echo: Callable[[str], object]) -> None:
-    state, fault = _state(job)
+    state, problem = _state(job)
     if state == "damaged":
-        echo(f"{job.source.stem}: {fault}; it is made again")
+        echo(f"{job.source.stem}: {problem}; it is made again")
     try:
         done = "unchanged" if state == "fresh" else f"{execution.execute(job):.0f} s"
     except KeyboardInterrupt:
@@ -188,8 +188,8 @@ def _state(job: Job) -> tuple[str, str]:
     if stamp.get("fingerprint") != job.fingerprint:
         return "changed", ""
     for name in stamp.get("made", []):
-        if fault := stages.fault(job.run_folder / name):
-            return "damaged", f"stage '{name}' cannot be used: {fault}"
+        if problem := stages.problem(job.run_folder / name):
+            return "damaged", f"stage '{name}' cannot be used: {problem}"
     return "fresh", ""
 
 

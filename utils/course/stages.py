@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from utils import settings
+from utils import disk
 
 FORMAT = 1  # of stage.json and the folder's layout; raise it when older folders can no longer be read
 MANIFEST = "stage.json"
@@ -20,9 +20,9 @@ MANIFEST = "stage.json"
 @contextmanager
 def whole(folder: Path, *, notebook: str, **facts: str) -> Iterator[Path]:
     """A folder to fill with a stage's files; at the end it gets its `stage.json` and takes its place, whole."""
-    with settings.whole_folder(folder) as partial:
+    with disk.whole_folder(folder) as partial:
         yield partial
-        files = {str(path.relative_to(partial)): settings.sha256(path) for path in _files(partial)}
+        files = {str(path.relative_to(partial)): disk.sha256(path) for path in _files(partial)}
         manifest = {"format": FORMAT, "stage": folder.name, "notebook": notebook} | facts | {"files": files}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
@@ -48,7 +48,7 @@ def manifest(folder: Path) -> dict:
     return found
 
 
-def fault(folder: Path) -> str:
+def problem(folder: Path) -> str:
     """What is wrong with a stage, in words; empty when every file is the one that was written."""
     try:
         files = manifest(folder)["files"]
@@ -58,7 +58,7 @@ def fault(folder: Path) -> str:
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
-        if settings.sha256(path) != digest:
+        if disk.sha256(path) != digest:
             return f"{name} is damaged: it is not the file that was written"
     return ""
 
@@ -72,7 +72,7 @@ def require(folder: Path, *, command: str) -> Path:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"stage '{folder.name}' is missing; make it with: {command}")
-    if found := fault(folder):
+    if found := problem(folder):
         raise ValueError(f"stage '{folder.name}' cannot be used: {found}; make it again with: {command}")
     return folder
 
@@ -85,7 +85,7 @@ def hashes(run_folder: Path) -> dict[str, str]:
 
 def digest(folder: Path) -> str:
     """The hash of a stage's stage.json, which holds those of its files."""
-    return settings.sha256(folder / MANIFEST)
+    return disk.sha256(folder / MANIFEST)
 
 
 def made_by(run_folder: Path, *, notebook: str) -> list[str]:

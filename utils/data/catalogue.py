@@ -69,7 +69,7 @@ def load(dataset: str | Path, *, profile: settings.Profile) -> Catalogue:
         ValueError: a public set that has not been fetched.
     """
     if str(dataset) == "synthetic":
-        from utils.data import synthetic
+        from utils.data.shop import synthetic
 
         tables = synthetic.tables()
     else:

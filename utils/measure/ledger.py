@@ -156,7 +156,7 @@ def current(path: Path, *, dataset_hash: str | None = None) -> list[Row]:
     return latest([row for row in rows if row.dataset_hash == (dataset_hash or rows[-1].dataset_hash)])
 
 
-def table(rows: Sequence[Row]) -> pd.DataFrame:
+def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows as a reader wants them: quality, size, work, time and money.
 
     A dash stands where a row has no value; a column that no row fills is left out, and so are the threads where all

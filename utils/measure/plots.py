@@ -15,10 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from utils.measure.ledger import Row
 from utils.measure.machine import roofline_gflops
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = "osD^vP"
-WIDE = (8.0, 4.2)
+from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed
 
 
 def quality_bars(means: Mapping[str, float], *, title: str) -> Figure:
@@ -28,7 +25,7 @@ def quality_bars(means: Mapping[str, float], *, title: str) -> Figure:
     axes.bar_label(bars, fmt="%.3f", padding=4)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.08), xlabel="judged NDCG@10 (1 is a perfect order)")
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def spread(values: Mapping[str, Sequence[float]], *, title: str) -> Figure:
@@ -41,7 +38,7 @@ def spread(values: Mapping[str, Sequence[float]], *, title: str) -> Figure:
         axes.axvline(float(np.mean(sample)), linewidth=1, **style)
     axes.set(xlim=(0, 1), xlabel="judged NDCG@10 of one query", ylabel="queries")
     axes.legend(frameon=True)
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, title: str) -> Figure:
@@ -55,7 +52,7 @@ def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, ti
     axes.set_yticks(range(len(kinds)), [f"{kind or 'all'} ({counts[kind][1]:,})" for kind in kinds])
     axes.set(xlim=(0, 1.02), ylim=(len(kinds) - 0.4, -0.6), xlabel="judged NDCG@10", ylabel="queries")
     figure.legend(loc="outside lower center", ncols=len(slices), frameon=False)
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def training(log: Sequence[Mapping], *, title: str) -> Figure:
@@ -67,7 +64,7 @@ def training(log: Sequence[Mapping], *, title: str) -> Figure:
     lower.plot(*zip(*judged, strict=True), color=COLOURS[1], marker="s")
     upper.set(ylabel="training loss")
     lower.set(xlabel="training step", ylabel="NDCG@10 on valid")
-    _finish(figure, title=title)
+    finish(figure, title=title)
     lower.set_title("")
     lower.set_title("", loc="left")
     return figure
@@ -83,7 +80,7 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
         axes.scatter(row.latency_ms.p50, row.ndcg10, s=60, **style)
     if not drawn:
         axes.text(0.5, 0.5, "no row has both a quality and a time yet", transform=axes.transAxes, ha="center")
-        return _finish(figure, title=title)
+        return finish(figure, title=title)
     times = [row.latency_ms.p50 for row in drawn]
     axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
     axes.set_xlim(min(times) / 2, 2 * max(times))
@@ -92,7 +89,7 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.xaxis.set_minor_formatter("{x:,.0f}")
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
-    return _headed(figure, title=title)
+    return headed(figure, title=title)
 
 
 def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
@@ -111,7 +108,7 @@ def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, 
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(frameon=True)
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def _at_least_a_tenth(values: Sequence[float]) -> tuple[float, float]:
@@ -129,7 +126,7 @@ def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
     _bars(left, names, [row.disk_bytes / 1e6 for row in drawn], colour=COLOURS[0], xlabel="to ship (MB)")
     _bars(right, names, [row.macs_per_pair / 1e9 for row in drawn], colour=COLOURS[1], xlabel="a pair (G MACs)")
     left.invert_yaxis()
-    return _headed(figure, title=title)
+    return headed(figure, title=title)
 
 
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str, xlabel: str) -> None:
@@ -147,21 +144,4 @@ def roofline(points: Mapping[str, tuple[float, float]], *, peak_gflops: float, g
         axes.loglog([x], [y], MARKERS[number % 6], color=COLOURS[number % 6], label=name, markersize=8)
     axes.set(xlabel="arithmetic intensity (FLOPs a byte moved)", ylabel="GFLOP/s")
     axes.legend(loc="lower right", frameon=True)
-    return _finish(figure, title=title)
-
-
-def _headed(figure: Figure, *, title: str) -> Figure:
-    """As `_finish`, with the title over the whole figure, where the axes are too narrow for it."""
-    _finish(figure, title="")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
-    return figure
-
-
-def _finish(figure: Figure, *, title: str) -> Figure:
-    """Title to the left, light grid, no box; closed, so that a notebook shows the figure once."""
-    for axes in figure.axes:
-        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", wrap=True)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)
-    return figure
+    return finish(figure, title=title)

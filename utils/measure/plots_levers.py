@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from utils.measure.ledger import Row
-from utils.measure.plots import COLOURS
+from utils.measure.plots_style import COLOURS
 
 
 def waterfall(rows: Sequence[Row], *, title: str) -> Figure:

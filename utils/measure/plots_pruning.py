@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish, _headed
+from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed
 
 Curve = Mapping[float, float]  # the share of parts kept, or of zeros, to the NDCG@10 that is left
 
@@ -24,7 +24,7 @@ def importance_map(importance: np.ndarray, *, part: str, title: str) -> Figure:
     axes.set_yticks(range(len(shares)))
     n_parts = shares.shape[1]
     axes.set_xticks(np.arange(n_parts), [str(place + 1) for place in range(n_parts)])
-    _finish(figure, title=title)
+    finish(figure, title=title)
     axes.grid(False)
     figure.axes[-1].set_title("", loc="left")
     return figure
@@ -52,4 +52,4 @@ def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, 
     row[0][0].set(ylabel="judged NDCG@10 on valid", ylim=(0, 1.02))
     handles, names = row[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    return _headed(figure, title=title)
+    return headed(figure, title=title)

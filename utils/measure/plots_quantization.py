@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from utils.measure.plots import COLOURS, MARKERS, WIDE, _finish, _headed
+from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed
 
 EVEN = 0.005  # up to this change of NDCG@10 the axis is linear
 SIDES = ((5, 4), (-11, -11), (5, -11), (-11, 4), (-3, 9), (-3, -16), (10, -3), (-18, -3), (-3, 18), (-3, -26))  # points
@@ -27,7 +27,7 @@ def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figu
     axes.set(ylim=(0, None), xlabel=f"outputs of the layer, sorted by the error with {next(iter(errors))}")
     axes.set(ylabel="error of an output (% of its weights' size)")
     axes.legend(frameon=True)
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], whole: float, title: str) -> Figure:
@@ -42,7 +42,7 @@ def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], wh
     axes.invert_yaxis()
     axes.set(xlabel="drift of the scores (root mean square difference over their spread)")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return _headed(figure, title=title)
+    return headed(figure, title=title)
 
 
 def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: str) -> Figure:
@@ -70,7 +70,7 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
-    figure = _headed(figure, title=title)
+    figure = headed(figure, title=title)
     _number(axes, {", ".join(map(str, numbers)): place for place, numbers in _shared(points.values()).items()})
     return figure
 

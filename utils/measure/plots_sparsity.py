@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from utils.measure.latency import Ratio
-from utils.measure.plots import COLOURS, MARKERS, _finish
+from utils.measure.plots_style import COLOURS, MARKERS, finish
+from utils.measure.timing import Ratio
 
 Curve = Sequence[tuple[float, float]]
 LINES = ("-", "--", ":", "-.")
@@ -33,7 +33,7 @@ def storage(
         left.plot(*_percent(plain[name]), linestyle="none", label=name, **style)
         right.plot(*_percent(zstd[name]), linestyle=LINES[number % 4], linewidth=1.2, **style)
     left.plot(*_percent(least), color="grey", linewidth=1, linestyle=(0, (1, 1)), label="the least, values as they are")
-    _finish(figure, title="")
+    finish(figure, title="")
     for axes, what, top in ((left, "as stored (marks; lines are derived)", 2.25), (right, "after zstd", 1.1)):
         axes.axhline(1, color="black", linewidth=0.8)
         axes.set(xlabel="zeros (%)", ylabel="bytes / bytes of the plain dense file", xlim=(25, 100), ylim=(0, top))
@@ -63,7 +63,7 @@ def quality_by_sparsity(
     axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
     axes.set(xlabel="zeros among the encoder's weights (%), not retrained", ylabel="judged NDCG@10 on valid")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def speed_by_density(speeds: Mapping[str, Mapping[float, Ratio]], *, title: str) -> Figure:
@@ -79,7 +79,7 @@ def speed_by_density(speeds: Mapping[str, Mapping[float, Ratio]], *, title: str)
     _log_ticks(axes, densities=next(iter(speeds.values())))
     axes.set(xlabel="zeros (%)", ylabel="times as fast as the dense product")
     axes.legend(frameon=True, loc="upper left", fontsize=9)
-    return _finish(figure, title=title)
+    return finish(figure, title=title)
 
 
 def _log_ticks(axes: Axes, *, densities: Mapping[float, Ratio]) -> None:

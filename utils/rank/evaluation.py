@@ -15,7 +15,7 @@ from utils.rank.metrics import Quality
 from utils.rank.ranker import Ranker
 
 
-def end_to_end(
+def evaluate_end_to_end(
     catalogue: Catalogue, bm25: Bm25, ranker: Ranker, *, query_ids: Sequence[str], n_candidates: int
 ) -> tuple[dict[str, Quality], float]:
     """BM25's candidates for test queries: quality in BM25's order, the ranker's and the labels' own, and their recall.
@@ -33,7 +33,7 @@ def end_to_end(
     ranker_order = {q: [next(scores) for _ in ids] for q, ids in candidates.items()}
     gains = dict(zip(zip(pairs["query_id"], pairs["product_id"], strict=True), pairs["gain"], strict=True))
     best_order = {q: [gains.get((q, p), 0) for p in ids] for q, ids in candidates.items()}
-    judge = partial(metrics.end_to_end, candidates, pairs=pairs, top_gain=catalogue.top_gain)
+    judge = partial(metrics.evaluate_candidates, candidates, pairs=pairs, top_gain=catalogue.top_gain)
     quality = {"BM25": judge(bm25_order), "ranker": judge(ranker_order), "labels": judge(best_order)}
     return quality, metrics.recall(candidates, pairs=pairs, top_gain=catalogue.top_gain)
 
@@ -42,6 +42,6 @@ def on_part(pairs: Dataset, scores: np.ndarray, *, mask: np.ndarray, top_gain: i
     """Quality when only the judged pairs in `mask` (n_pairs,) are ranked; None when no query has two labels there."""
     part = pairs.select(np.flatnonzero(mask))
     try:
-        return metrics.judged(part, scores[mask], top_gain=top_gain)
+        return metrics.evaluate(part, scores[mask], top_gain=top_gain)
     except ValueError:
         return None

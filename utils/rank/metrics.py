@@ -51,7 +51,7 @@ class Interval:
     high: float
 
 
-def judged(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
+def evaluate(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
     """Quality of `scores` (n_pairs,) on the judged pairs, gains taken as they are (not as 2^gain - 1).
 
     MRR counts a product with the gain `top_gain` as relevant; a query without one gets 0.
@@ -88,7 +88,7 @@ def ndcg10(gains: Sequence[int], *, scores: np.ndarray) -> float:
     ]
 
 
-def end_to_end(
+def evaluate_candidates(
     candidates: Mapping[str, Sequence[str]], scores: Mapping[str, Sequence[float]], *, pairs: Dataset, top_gain: int
 ) -> Quality:
     """Quality of BM25's candidates in the order of `scores`, an unjudged product counted as 0.

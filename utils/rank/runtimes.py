@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from utils import settings
+from utils import disk
 from utils.rank import first_token, models
 from utils.rank.ranker import Batch, BatchedRanker
 
@@ -96,7 +96,7 @@ def export_onnx(folder: Path) -> Path:
     The place is the one that sentence-transformers and Transformers.js look in. A BERT is exported without the work
     that nobody reads (`utils.rank.first_token`); other models as `optimum` exports them.
     """
-    with settings.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, _quiet_export():
+    with disk.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, _quiet_export():
         model, _ = models.load(folder)
         if first_token.fits(model):
             _export_first_token(model, partial / "model.onnx")

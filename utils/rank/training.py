@@ -23,7 +23,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from utils import settings
+from utils import disk
 from utils.rank import metrics, ranker, runtimes
 from utils.rank.metrics import Quality
 from utils.settings import Profile
@@ -66,7 +66,7 @@ def fine_tune(
         collate=partial(collate, tokenizer=tokenizer, max_tokens=profile.max_tokens),
         loss=listwise_loss,
         valid=valid,
-        judge=partial(judged_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain),
+        judge=partial(evaluate_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain),
         profile=profile,
         n_steps=n_steps,
         lists_per_step=lists_per_step,
@@ -112,11 +112,11 @@ def fit(
     Args:
         collate: makes a batch of `lists_per_step` lists, with `labels` in it.
         loss: takes the model's outputs and `labels`.
-        judge: takes the model and `pairs`, and gives their NDCG@10; see `judged_ndcg10`.
+        judge: takes the model and `pairs`, and gives their NDCG@10; see `evaluate_ndcg10`.
     """
     log_folder.mkdir(parents=True, exist_ok=True)
     every = max(1, n_steps // profile.n_evaluations)
-    with settings.scratch(log_folder / "checkpoints") as checkpoints:
+    with disk.scratch(log_folder / "checkpoints") as checkpoints:
         steps = {"every": every, "max_steps": every * profile.n_evaluations, "lists": lists_per_step}
         trainer = trainer_class(
             model=model,
@@ -133,18 +133,18 @@ def fit(
     return trainer.state.log_history
 
 
-def judged_ndcg10(model: PreTrainedModel, **how) -> float:
-    """NDCG@10 of a model in memory on judged pairs; the arguments are those of `judged`."""
-    return judged(model, **how).ndcg10
+def evaluate_ndcg10(model: PreTrainedModel, **how) -> float:
+    """NDCG@10 of a model in memory on judged pairs; the arguments are those of `evaluate`."""
+    return evaluate(model, **how).ndcg10
 
 
-def judged(
+def evaluate(
     model: PreTrainedModel, *, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, max_tokens: int, top_gain: int
 ) -> Quality:
     """Quality of a model in memory on judged pairs."""
     scorer = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=torch.get_num_threads(), max_tokens=max_tokens)
     scores = scorer.score(list(zip(pairs["query"], pairs["product"], strict=True)))
-    return metrics.judged(pairs, scores, top_gain=top_gain)
+    return metrics.evaluate(pairs, scores, top_gain=top_gain)
 
 
 def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:

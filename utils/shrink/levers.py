@@ -12,14 +12,14 @@ from math import prod
 from pathlib import Path
 
 from utils.rank import models, runtimes
-from utils.shrink import distillation
 from utils.shrink import recipe as recipes
+from utils.shrink.distil import distillation
 from utils.shrink.recipe import Recipe, Setting
 
 Costs = Mapping[str, float]
 
 
-def alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: Path) -> dict[str, Path]:
+def apply_each_alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: Path) -> dict[str, Path]:
     """Model folders under `work`, each the teacher with one lever of the recipe, ready for every runtime.
 
     The levers are "vocabulary", "heads and neurons", "layers", "int8". What is cut is not trained again:
@@ -40,11 +40,11 @@ def alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: Path) -> dic
     }
     folders = {name: _save(*one, folder=work / name, setting=setting) for name, one in made.items()}
     folders["int8"] = Path(shutil.copytree(teacher, work / "int8", dirs_exist_ok=True))
-    recipes.quantize(folders["int8"], tokenizer=tokenizer, recipe=recipe, setting=setting)
+    recipes.make_quantized(folders["int8"], tokenizer=tokenizer, recipe=recipe, setting=setting)
     return folders
 
 
-def left(costs: Mapping[str, Costs], *, of: Costs) -> dict[str, dict[str, float]]:
+def remaining_shares(costs: Mapping[str, Costs], *, of: Costs) -> dict[str, dict[str, float]]:
     """What each lever leaves of every cost, as a share of `of`, and "all, multiplied", the product over the levers.
 
     Args:

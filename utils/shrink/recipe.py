@@ -16,13 +16,15 @@ from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from utils import settings
+from utils import disk, settings
 from utils.data.catalogue import Catalogue
 from utils.rank import training
 from utils.rank.ranker import Ranker
 from utils.settings import Profile
-from utils.shrink import calibration, distillation, int8_onnx, int8_openvino, teaching, vocabulary
-from utils.shrink.distil_losses import loss_named
+from utils.shrink.distil import distillation, scored_pairs
+from utils.shrink.distil.distil_losses import loss_named
+from utils.shrink.prune import vocabulary
+from utils.shrink.quantize import calibration, int8_onnx, int8_openvino
 
 RECIPES = settings.DATA / "recipes"
 RECOVERY_RATE = 1e-4  # of the short fine-tune after the first cut
@@ -103,7 +105,7 @@ def named(name: str) -> Recipe:
     """The recipe called `name`: the default, or that of the file `data/recipes/<name>.json`.
 
     Raises:
-        ValueError: there is no such recipe (names the known ones), or its file holds none (names the fault).
+        ValueError: there is no such recipe (names the known ones), or its file holds none (names the problem).
     """
     files = {path.stem: path for path in sorted(RECIPES.glob("*.json"))}
     if name == Recipe().name:
@@ -120,7 +122,7 @@ def named(name: str) -> Recipe:
     return recipe
 
 
-def prune(
+def make_pruned(
     teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, recipe: Recipe, setting: Setting
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Cut the teacher's vocabulary and positions, in place, then layers, heads and neurons of a copy, which a short
@@ -144,7 +146,7 @@ def cut_vocabulary(
 ) -> PreTrainedTokenizerBase:
     """Keep the tokens of the catalogue and of the train queries, and the positions of the profile's limit, in place."""
     texts = [*setting.catalogue.products["text"], *setting.catalogue.pairs["train"]["query"]]
-    tokenizer = vocabulary.prune(teacher, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
+    tokenizer = vocabulary.keep_tokens(teacher, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
     vocabulary.prune_positions(teacher, max_tokens=setting.profile.max_tokens)
     return tokenizer
 
@@ -168,12 +170,12 @@ def teach(
 ) -> Dataset:
     """The pairs that the student learns from, with the teacher's scores, kept in `folder`."""
     n_unlabelled = recipe.n_unlabelled_pairs or setting.profile.n_unlabelled_pairs
-    pairs = teaching.pairs(setting.catalogue, n_unlabelled=n_unlabelled, seed=setting.seed)
+    pairs = scored_pairs.pairs(setting.catalogue, n_unlabelled=n_unlabelled, seed=setting.seed)
     hashes = {"teacher_hash": teacher_hash, "data_hash": setting.catalogue.hash}
-    return teaching.taught(folder, pairs=pairs, ranker=ranker, **hashes)
+    return scored_pairs.taught(folder, pairs=pairs, ranker=ranker, **hashes)
 
 
-def distil(
+def make_student(
     pruned: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, taught: Dataset, recipe: Recipe, setting: Setting
 ) -> PreTrainedModel:
     """A student of the recipe's shape, cut from the pruned model and taught on the teacher's scores, then on labels."""
@@ -198,7 +200,7 @@ def distil(
     return student
 
 
-def quantize(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, setting: Setting) -> None:
+def make_quantized(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, setting: Setting) -> None:
     """Put int8 in the place of the two fp32 graphs in a stage's folder, when the recipe says so: ranges by min-max."""
     if recipe.precision == "fp32":
         return
@@ -206,8 +208,8 @@ def quantize(folder: Path, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
     pairs = calibration.draw(setting.catalogue, n_pairs=setting.profile.n_calibration_pairs, seed=setting.seed)
     limits = {"tokenizer": tokenizer, "max_tokens": setting.profile.max_tokens}
     batches = calibration.batches(pairs, catalogue=setting.catalogue, **limits)
-    int8_openvino.save(int8_openvino.quantize(of_openvino, batches=batches), of_openvino)
-    with settings.scratch(folder / "int8") as work:
+    int8_openvino.save(int8_openvino.static(of_openvino, batches=batches), of_openvino)
+    with disk.scratch(folder / "int8") as work:
         os.replace(int8_onnx.static(of_onnx, work / "model.onnx", batches=batches), of_onnx)
 
 

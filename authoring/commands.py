@@ -1,0 +1,84 @@
+"""What `course` offers in a checkout with the development requirements: publishing, checks, recorded results.
+
+`lint` and `tidy` end with status 1 when they found or changed something, which stops a commit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from utils import settings
+from utils.course.cli import From, Only, ProfileName
+
+app = typer.Typer()
+Notebooks = Annotated[
+    list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="notebook files; all when empty")
+]
+
+
+@app.command()
+def results(
+    dataset: Annotated[list[str] | None, typer.Option(help="a data set; give it again for more of them")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="a seed; give it again for more; 0, 1 and 2 if none")] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help="a recipe; give it again for more; default if none")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="the students of the grid of distillation instead")] = False,
+    profile: ProfileName = "laptop",
+) -> None:
+    """Record teacher and recipes over data sets and seeds under data/results/; README.md's tables; hours."""
+    from authoring import records as studies
+    from utils.shrink import recipe as recipes
+
+    chosen = {"datasets": dataset or ["synthetic"], "profile": profile, "echo": typer.echo}
+    if grid:
+        studies.grid(seeds=seed or [0], **chosen)
+    else:
+        named = [recipes.named(name) for name in recipe or ["default"]]
+        studies.study(seeds=seed or [0, 1, 2], recipes=named, **chosen)
+
+
+@app.command()
+def publish(from_: From = None, only: Only = None) -> None:
+    """Run with the notebooks' own parameters and commit-ready outputs, written over notebooks/."""
+    from authoring import publish as publishing
+
+    publishing.publish(from_=from_, only=only, echo=typer.echo)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="two digits and a title, such as 15_shorter_pairs")]) -> None:
+    """Begin a notebook from the template, with its gate and its line in README.md."""
+    from authoring import new as making
+
+    for path in making.create(name):
+        typer.echo(f"{path.relative_to(settings.ROOT)}: written")
+
+
+@app.command()
+def lint(
+    files: Annotated[list[Path] | None, typer.Argument(help="notebooks and pages; all when empty")] = None,
+) -> None:
+    """Say every problem of the notebooks and pages that can be seen without running them."""
+    from authoring import lint as linting
+
+    found = linting.problems(files or ())
+    for problem in found:
+        typer.echo(problem, err=True)
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tidy(files: Notebooks) -> None:
+    """Put back what an editor changed in notebooks unasked; exit status 1 when there was something."""
+    from authoring import restore as tidying
+    from utils.course import runner
+
+    changed = 0
+    for file in files or runner.notebooks():
+        if tidying.tidy(file, committed=tidying.committed(file)):
+            typer.echo(f"{file}: tidied; look at it (git diff), then add it again")
+            changed += 1
+    raise typer.Exit(int(changed > 0))

@@ -1,0 +1,164 @@
+"""A recipe is checked when it is written down, and its stages are made once, in order, each from the one before."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pydantic import ValidationError
+
+from utils import settings
+from utils.course import pipeline, stages
+from utils.shrink import recipe as recipes
+from utils.shrink.recipe import Recipe, Setting, Shape
+
+
+def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
+    with pytest.raises(ValidationError, match=r"student\.d_ff is 512, more than the 256 of pruned"):
+        Recipe(pruned=Shape(n_layers=6, n_heads=4, d_ff=256), student=Shape(n_layers=2, n_heads=4, d_ff=512))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"precision": "int3"},
+        {"name": "my recipe"},
+        {"depth": 3},
+        {"learning_rate": 0},
+        {"loss": "mse"},
+        {"n_distil_pairs": 0},
+        {"n_label_pairs": -1},
+        {"label_learning_rate": 0},
+    ],
+)
+def test_what_no_recipe_can_say_is_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        Recipe(**wrong)
+
+
+def test_a_recipe_is_read_from_its_file_and_an_unknown_one_is_refused_with_the_known_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "RECIPES", tmp_path)
+    written = Recipe(name="deep", student=Shape(n_layers=5, n_heads=6, d_ff=320))
+    (tmp_path / "deep.json").write_text(written.model_dump_json())
+    assert recipes.named("deep") == written and recipes.named("default") == Recipe()
+    with pytest.raises(ValueError, match="'wide' is not one of default, deep"):
+        recipes.named("wide")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"name": "deep", "student": {"n_layers": 0, "n_heads": 1, "d_ff": 1}}', r"deep\.json: student\.n_layers: "),
+        ("{", r"deep\.json: file: Invalid JSON"),
+        ('{"name": "wide"}', r"deep\.json: its name is 'wide'; call it 'deep'"),
+    ],
+)
+def test_a_file_that_holds_no_recipe_of_its_name_is_refused_by_name(text, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "RECIPES", tmp_path)
+    (tmp_path / "deep.json").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        recipes.named("deep")
+
+
+def test_labels_follow_the_scores_unless_the_recipe_leaves_them_out(monkeypatch):
+    called, split = [], {"train": "judged", "valid": "held out"}
+
+    def call(name):
+        return lambda *_, **how: called.append((name, how))
+
+    monkeypatch.setattr(recipes, "cut", lambda model, *_, **how: model)
+    monkeypatch.setattr(recipes.distillation, "distil", call("scores"))
+    monkeypatch.setattr(recipes.distillation, "finish_on_labels", call("labels"))
+    catalogue = SimpleNamespace(pairs=split, top_gain=1)
+    setting = Setting(catalogue, settings.profile("laptop"), seed=3, log_folder=Path("logs"))
+
+    def steps(recipe):
+        called.clear()
+        assert recipes.distil("model", "tokenizer", taught="taught", recipe=recipe, setting=setting) == "model"
+        return [name for name, _ in called]
+
+    assert steps(Recipe()) == ["scores", "labels"]
+    assert called[-1][1]["n_pairs"] is None, "None leaves the number to the profile"
+    assert steps(Recipe(n_label_pairs=0)) == ["scores"]
+    assert steps(Recipe(n_label_pairs=640, label_learning_rate=3e-4)) == ["scores", "labels"]
+    how = called[-1][1]
+    assert (how["train"], how["valid"], how["seed"], how["n_pairs"]) == ("judged", "held out", 3, 640)
+    assert (how["learning_rate"], how["profile"]) == (3e-4, setting.profile)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run folder with a teacher, whose stages are made by writing a line; `made` holds their names."""
+    made = []
+
+    def make(run, recipe, *, name, made_of):
+        made.append(name)
+        with stages.whole(tmp_path / name, notebook="results", made_of=made_of) as partial:
+            (partial / "config.json").write_text(f"{name} {made_of}")
+
+    monkeypatch.setattr(pipeline, "MAKERS", dict.fromkeys(pipeline.STAGES, make))
+    data = SimpleNamespace(hash="h")
+    started = SimpleNamespace(stage=lambda name: tmp_path / name, seed=0, made=made, catalogue=data)
+    make(started, Recipe(), name="teacher", made_of="")
+    made.clear()
+    return started
+
+
+def apply(run, recipe=None):
+    run.made.clear()
+    pipeline.make(run, recipe or Recipe(), echo=lambda line: None)
+    return list(run.made)
+
+
+def test_stages_are_made_once_and_in_order(run):
+    assert apply(run) == ["pruned", "student", "quantized"]
+    assert apply(run) == []
+
+
+def test_a_damaged_stage_and_a_changed_one_are_made_again_with_all_that_follow(run):
+    apply(run)
+    (run.stage("quantized") / "config.json").write_text("damaged")
+    assert apply(run) == ["quantized"]
+    with stages.whole(run.stage("teacher"), notebook="results", made_of="other") as partial:
+        (partial / "config.json").write_text("another teacher")
+    assert apply(run) == ["pruned", "student", "quantized"]
+
+
+def test_changed_data_makes_every_stage_again(run):
+    apply(run)
+    run.catalogue.hash = "other"
+    assert apply(run) == ["pruned", "student", "quantized"]
+
+
+def test_changed_code_makes_every_stage_again(run, monkeypatch):
+    apply(run)
+    monkeypatch.setattr(pipeline.fingerprint, "code_of", lambda module: "other")
+    assert apply(run) == ["pruned", "student", "quantized"]
+
+
+def test_several_recipes_are_timed_in_one_go(run, monkeypatch):
+    monkeypatch.setattr(pipeline.measure_stage, "measure", lambda run, ways: list(ways))
+    deep = Recipe(name="deep", pruned=Shape(n_layers=6, n_heads=8, d_ff=512))
+    rows = pipeline.apply(run, Recipe(), deep, echo=lambda line: None)
+    assert rows == [*pipeline.ways(Recipe()), *pipeline.ways(deep)] and len(rows) == 8
+    assert run.made == [*pipeline.STAGES, *(f"{stage}_deep" for stage in pipeline.STAGES)]
+
+
+@pytest.mark.parametrize(
+    ("how", "own"),
+    [
+        ({}, []),
+        ({"precision": "fp32"}, ["quantized_other"]),
+        ({"layers": "spread"}, ["student_other", "quantized_other"]),
+        ({"n_label_pairs": 0}, ["student_other", "quantized_other"]),
+        ({"pruned": Shape(n_layers=6, n_heads=8, d_ff=512)}, ["pruned_other", "student_other", "quantized_other"]),
+    ],
+)
+def test_another_recipe_has_stages_of_its_own_from_where_it_differs(run, how, own):
+    assert apply(run) == ["pruned", "student", "quantized"]
+    assert apply(run, Recipe(name="other", **how)) == own
+    assert apply(run) == []
+
+
+def test_every_field_of_a_recipe_decides_one_stage():
+    decided = [field for fields in pipeline.STAGES.values() for field in fields]
+    assert sorted([*decided, "name"]) == sorted(Recipe.model_fields)

@@ -1,0 +1,67 @@
+"""What notebooks show of the data, and the bill: texts are escaped, figures follow from what was measured."""
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from transformers import BertConfig
+
+from utils.course import price_table, tables
+from utils.measure import cost, pricing
+from utils.rank import metrics
+
+PAIRS = Dataset.from_list(
+    [
+        {"query_id": q, "query": "<b>sofa", "product_id": f"p{i}", "product": text, "kind": "head", "gain": gain}
+        for q in ("q0", "q1")
+        for i, (text, gain) in enumerate([("<script>alert(1)</script>", 0), ("good " * 40, 100)])
+    ]
+)
+
+
+def test_page_shows_best_first_escapes_texts_and_cuts_long_ones():
+    page = tables.search_page(PAIRS, "q0").data
+    assert page.index("good good") < page.index("&lt;script&gt;") and "<script>" not in page
+    assert "&lt;b&gt;sofa" in page and "good " * 25 not in page and "…" in page
+    by_score = tables.search_page(PAIRS, "q0", scores=np.array([2.0, 1.0, 0.0, 0.0]), limit=1, note="<i>").data
+    assert "gain 0" in by_score and "gain 100" not in by_score and "&lt;i&gt;" in by_score
+
+
+def test_page_of_a_query_without_products_is_refused():
+    with pytest.raises(ValueError, match="'q7' has no judged products"):
+        tables.search_page(PAIRS, "q7")
+
+
+def test_parts_show_a_dash_where_nothing_can_be_ranked():
+    masks = {"both": np.array([True] * 4), "one": np.array([True, True, False, False]), "none": np.array([False] * 4)}
+    table = tables.parts(PAIRS, {"right": np.array([0.0, 1, 0, 1])}, masks=masks, top_gain=100)
+    assert list(table["right"]) == ["1.000", "1.000", "–"] and list(table["queries"]) == ["2", "1", "0"]
+
+
+def test_qualities_show_the_difference_with_its_interval():
+    good = metrics.evaluate(PAIRS, np.array([0.0, 1, 0, 1]), top_gain=100)
+    table = tables.qualities({"a": good, "b": good}, against={"b": metrics.Interval(-0.1, -0.2, 0.05)})
+    assert list(table["difference [95% interval]"]) == ["–", "-0.100 [-0.200, +0.050]"]
+
+
+def test_bill_follows_the_formula_and_rounds_instances_up():
+    price = pricing.price("m7g.large")
+    table = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=100_000, threads=1, instance="m7g.large")
+    per_million = price.usd_per_hour / (3600 * price.vcpus * 0.6) * 1e6
+    assert table.loc["x", "$ a million queries"] == f"{per_million:,.2f}"
+    assert table.loc["x", "queries/s of an instance"] == "2.00" and table.loc["x", "instances"] == "1"
+    assert table.iloc[0, -1] == f"{per_million * 3:,.0f}"
+    twice = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=200_000, threads=1, instance="m7g.large")
+    assert twice.loc["x", "instances"] == "2"
+
+
+def test_widget_offers_no_instance_whose_accelerator_was_not_measured():
+    offered = price_table.show_widget({"x": (100.0, 32)}, queries_per_day=1e6, threads=1).children[1].options
+    assert "m7g.large" in offered and "g5.xlarge" not in offered
+
+
+def test_roofline_point_counts_the_flops_of_the_measured_rate():
+    config = BertConfig(num_labels=1)
+    flops = 2 * sum(cost.macs_by_hand(config, n_tokens=32).values())
+    intensity, gflops = price_table.roofline_point(config, n_tokens=32, pairs_per_s=10.0, batch_size=8)
+    assert gflops == pytest.approx(flops * 10 / 1e9)
+    assert intensity == pytest.approx(8 * flops / cost.bytes_moved(config, n_tokens=32, batch_size=8))

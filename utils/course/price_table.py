@@ -1,0 +1,62 @@
+"""What notebook 02 shows of money and machine limits: points for the roofline, the bill as a table and as a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+import ipywidgets as widgets
+import pandas as pd
+from IPython.display import display
+from transformers import PretrainedConfig
+
+from utils.measure import cost, pricing
+from utils.settings import N_CANDIDATES
+
+Throughput = Mapping[str, tuple[float, int]]
+
+
+def roofline_point(
+    config: PretrainedConfig, *, n_tokens: int, pairs_per_s: float, batch_size: int
+) -> tuple[float, float]:
+    """(FLOPs a byte moved, GFLOP/s reached) of a model at a measured rate."""
+    flops = 2 * sum(cost.macs_by_hand(config, n_tokens=n_tokens).values())
+    moved = cost.bytes_moved(config, n_tokens=n_tokens, batch_size=batch_size)
+    return flops * batch_size / moved, flops * pairs_per_s / 1e9
+
+
+def tabulate(throughput: Throughput, *, queries_per_day: float, threads: int, instance: str) -> pd.DataFrame:
+    """Dollars, and whole instances, for each way of running a model, at 100 candidates a query and 60% use."""
+    price = pricing.price(instance)
+    rows = []
+    for name, (pairs_per_s, _) in throughput.items():
+        rate = pricing.instance_queries_per_s(
+            pairs_per_s, n_candidates=N_CANDIDATES, threads=threads, vcpus=price.vcpus
+        )
+        dollars = pricing.usd_per_million_queries(price.usd_per_hour, queries_per_s=rate)
+        rows.append(
+            {
+                "ranker": name,
+                "queries/s of an instance": f"{rate:.2f}",
+                "$ a million queries": f"{dollars:,.2f}",
+                "instances": f"{ceil(queries_per_day / (86_400 * rate * pricing.UTILISATION)):,}",
+                f"$ a month at {queries_per_day:,.0f} queries a day": f"{dollars * queries_per_day * 30 / 1e6:,.0f}",
+            }
+        )
+    return pd.DataFrame(rows).set_index("ranker")
+
+
+def show_widget(throughput: Throughput, *, queries_per_day: float, threads: int) -> widgets.Widget:
+    """The same table with a slider for the traffic and a menu of instances; it moves only in a running notebook.
+
+    Instances with an accelerator are left out: what a CPU does says nothing of them.
+    """
+    cpu_only = [price.instance for price in pricing.load_prices().values() if price.accelerator == "none"]
+    traffic = widgets.FloatLogSlider(value=queries_per_day, min=3, max=9, step=0.25, description="queries/day")
+    instance = widgets.Dropdown(options=cpu_only, description="instance")
+
+    def show(queries_per_day: float, instance: str) -> None:
+        display(tabulate(throughput, queries_per_day=queries_per_day, threads=threads, instance=instance))
+
+    shown = widgets.interactive_output(show, {"queries_per_day": traffic, "instance": instance})
+    return widgets.VBox([traffic, instance, shown])

@@ -1,0 +1,204 @@
+"""Beginning and finishing a notebook: the seed, the upstream stages, the data, and the rows it writes to the ledger."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import datasets
+import pandas as pd
+import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from utils import disk, environment, settings
+from utils.course import stages
+from utils.data import catalogue as catalogues
+from utils.data.catalogue import Catalogue
+from utils.measure import ledger, machine
+from utils.measure.ledger import Row
+from utils.rank import models, runtimes
+from utils.rank.metrics import Quality
+from utils.rank.ranker import Pair
+
+
+@dataclass
+class Run:
+    """What a notebook works with. `folder` holds its stages and the ledger."""
+
+    notebook: str
+    profile: settings.Profile
+    dataset: str
+    seed: int
+    folder: Path
+    catalogue: Catalogue
+    machine: dict
+    pending: list[Row] = field(default_factory=list)
+
+    def stage(self, name: str) -> Path:
+        """The folder of a stage, there or not."""
+        return self.folder / name
+
+    def rows(self) -> list[Row]:
+        """The latest row of everything measured so far on this data."""
+        return ledger.current(self.folder / "ledger.jsonl", dataset_hash=self.catalogue.hash)
+
+    def row_of(self, stage: str, *, runtime: str) -> Row:
+        """The latest row of a stage in a runtime; ValueError when there is none."""
+        found = [row for row in self.rows() if (row.stage, row.runtime) == (stage, runtime)]
+        if not found:
+            raise ValueError(f"ledger.jsonl: no row of stage '{stage}' in {runtime}; run the notebook that makes it")
+        return found[-1]
+
+    def save_quality(self, name: str, quality: Quality) -> None:
+        """Keep the quality of every test query under a name, for the intervals of later notebooks."""
+        self.quality_file(name).parent.mkdir(parents=True, exist_ok=True)
+        disk.write_whole(self.quality_file(name), json.dumps(asdict(quality)) + "\n")
+
+    def load_quality(self, name: str) -> Quality:
+        """The quality of every test query as it was kept; ValueError when it was not, or of other queries."""
+        try:
+            found = Quality(**json.loads(self.quality_file(name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise ValueError(f"judged/{name}.json cannot be read; run the notebook that makes '{name}' again") from None
+        if not found.ndcg10_by_query.keys() <= set(self.catalogue.pairs["test"]["query_id"]):
+            raise ValueError(f"judged/{name}.json is of other queries; run the notebook that makes '{name}' again")
+        return found
+
+    def quality_file(self, name: str) -> Path:
+        """Where the quality of every test query is kept under that name."""
+        return self.folder / "judged" / f"{name}.json"
+
+    def keep_rates(self, samples: Mapping[str, Sequence[float]]) -> None:
+        """Keep the pairs a second of every turn in which this notebook timed its final rows, by what they are of."""
+        self._rates_file.parent.mkdir(parents=True, exist_ok=True)
+        disk.write_whole(self._rates_file, json.dumps({name: list(rates) for name, rates in samples.items()}) + "\n")
+
+    def rates(self) -> dict[str, list[float]]:
+        """What `keep_rates` kept for this notebook."""
+        return json.loads(self._rates_file.read_text(encoding="utf-8"))
+
+    @property
+    def _rates_file(self) -> Path:
+        return self.folder / "rates" / f"{self.notebook}.json"
+
+    def pairs(self, split: str) -> list[Pair]:
+        """The judged pairs of a split as (query, product) texts."""
+        rows = self.catalogue.pairs[split]
+        return list(zip(rows["query"], rows["product"], strict=True))
+
+    def identity(self) -> dict:
+        """The fields of a row that are the same for every row of this notebook."""
+        return {
+            "notebook": self.notebook,
+            "dataset": self.catalogue.name,
+            "dataset_hash": self.catalogue.hash,
+            "profile": self.profile.name,
+            "seed": self.seed,
+            "git_revision": ledger.git_revision(),
+            "time_utc": ledger.now(),
+            "machine": self.machine,
+            "versions": ledger.versions(),
+        }
+
+    def save_stage(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        *,
+        tokenizer: PreTrainedTokenizerBase,
+        finish: Callable[[Path], object] | None = None,
+        **facts: str,
+    ) -> Path:
+        """Write a model as the stage's folder with the weights of every runtime, whole or not at all.
+
+        Args:
+            finish: changes the written files before the stage takes its place, such as a quantizer.
+            facts: further entries of the stage's manifest.
+        """
+        with stages.whole(self.stage(name), notebook=self.notebook, **facts) as partial:
+            models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
+            runtimes.export_onnx(partial)
+            runtimes.export_openvino(partial)
+            if finish is not None:
+                finish(partial)
+        return self.stage(name)
+
+    def add_row(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:
+        """Check a row and keep it for `finish`; a field not given is null, and `why_null` must hold the reason."""
+        given = self.identity() | fields
+        empty = dict.fromkeys(set(Row.model_fields) - set(given) - {"why_null"})
+        row = Row(**empty | given, why_null=why_null or {})
+        self.pending.append(row)
+        return row
+
+    def finish(self, *, recap: Sequence[str]) -> pd.DataFrame:
+        """Write the rows of this notebook to the ledger, print the recap, and give the whole ledger as a table."""
+        self.write_rows()
+        print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
+        return ledger.tabulate(self.rows())
+
+    def write_rows(self) -> None:
+        """Write the rows that wait to the ledger, and the model cards of their stages."""
+        ledger.append(self.folder / "ledger.jsonl", *self.pending)
+        for row in self.pending:
+            if (self.stage(row.stage) / stages.MANIFEST).exists():
+                made_by = stages.manifest(self.stage(row.stage))["notebook"]
+                disk.write_whole(self.stage(row.stage) / "model_card.md", model_card(row, made_by=made_by))
+        self.pending.clear()
+
+    def introduction(self) -> str:
+        """What this run is, in words, for the top of a notebook."""
+        m, c = self.machine, self.catalogue
+        vectors = ", ".join(m["vector_instructions"]) or "none that matter here"
+        return (
+            f"Profile {self.profile.name}, seed {self.seed}. Data set {c.name}: {len(c.products):,} products, "
+            f"{len(c.queries):,} queries, {sum(map(len, c.pairs.values())):,} judged pairs.\n"
+            f"Machine: {m['processor']}, {m['cores']} cores, {m['memory_bytes'] / 2**30:.0f} GiB, vector instructions: "
+            f"{vectors}; GPU: {m['gpu'] or 'none'}."
+        )
+
+
+def begin(notebook: str, *, profile: str, dataset: str, seed: int, out: str = "", needs: tuple[str, ...] = ()) -> Run:
+    """Seed everything, load the data, and find the stages this notebook starts from.
+
+    Raises:
+        FileNotFoundError: a stage in `needs` is missing; the message holds the command that makes it.
+        ValueError: a stage in `needs` is damaged or of another version, or the data cannot be used.
+    """
+    quiet()
+    environment.seed_everything(seed)
+    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    for name in needs:
+        command = settings.run_command(profile=profile, dataset=dataset, seed=seed, out=out)
+        stages.require(folder / name, command=command)
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = settings.profile(profile)
+    return Run(notebook, sizes, dataset, seed, folder, catalogues.load(dataset, profile=sizes), machine.describe())
+
+
+def quiet() -> None:
+    """Hide progress bars and remarks of libraries that a reader cannot act on, and show the texts of tables whole."""
+    pd.set_option("display.max_colwidth", None)
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message="mtime may not be reliable")  # checkpoints made within a second
+
+
+def model_card(row: Row, *, made_by: str) -> str:
+    """What a model folder says of itself, from its latest ledger row and the notebook that made it."""
+    lines = [f"# {row.stage}", "", f"A stage of Rank for Less, made by notebook `{made_by}`.", ""]
+    lines += [
+        "A cross-encoder: it reads a query and a product text together and gives one score, higher is better.",
+        f"The figures are those of the ledger row '{row.label}', written by notebook `{row.notebook}`.",
+        "",
+    ]
+    shown = row.model_dump(exclude={"machine", "versions", "why_null", "label", "stage", "notebook"})
+    lines += ["| field | value |", "|---|---|"]
+    lines += [
+        f"| {name} | {value if value is not None else row.why_null.get(name, '–')} |" for name, value in shown.items()
+    ]
+    return "\n".join(lines) + "\n"

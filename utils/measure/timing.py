@@ -1,0 +1,211 @@
+"""Time, measured so that it can be compared: what is compared takes turns, and ratios are quoted.
+
+A single absolute time says little on a shared machine; the ratio of two measured side by side says much.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from utils.data import candidates
+from utils.data.catalogue import Catalogue
+from utils.measure.ledger import Latency
+from utils.rank.ranker import BatchedRanker, Pair, Ranker
+from utils.settings import N_CANDIDATES
+
+N_BATCHES_LOOKED_AT = 2  # of the largest size, by which the batch size is chosen
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of each timed call, in their order."""
+
+    samples_ms: tuple[float, ...]
+
+    def percentile(self, percent: float) -> float:
+        """Milliseconds that this share of the calls stays within."""
+        return float(np.percentile(self.samples_ms, percent))
+
+    def as_row(self) -> Latency:
+        """The ledger's form."""
+        p50, p95, p99 = (self.percentile(p) for p in (50, 95, 99))
+        return Latency(p50=p50, p95=p95, p99=p99, n=len(self.samples_ms))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times longer one takes than another: the median over the turns and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.1f} × [{self.low:.1f}, {self.high:.1f}]"
+
+
+def interleave_queries(
+    rankers: Mapping[str, Ranker], *, queries: Sequence[Sequence[Pair]], clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Timing]:
+    """Time each ranker on each query, by turns, after an untimed round of all queries; who goes first rotates.
+
+    The untimed round is for runtimes that prepare themselves for every new shape of a batch, which a server does once.
+
+    Args:
+        queries: the pairs of each query, all of them scored in one call.
+
+    Raises:
+        ValueError: no queries.
+    """
+    if not queries:
+        raise ValueError("interleave_queries: no queries to time; give at least one query with its pairs")
+    steps = {name: [partial(ranker.score, pairs) for pairs in queries] for name, ranker in rankers.items()}
+    return interleave_steps(steps, n_untimed=len(queries), clock=clock)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Pairs a second of each timed turn, in their order, at the batch size that did best."""
+
+    samples: tuple[float, ...]
+    batch_size: int
+
+    @property
+    def median(self) -> float:
+        """Of the turns."""
+        return float(np.median(self.samples))
+
+
+def ratio(slow: Timing, fast: Timing) -> Ratio:
+    """`slow` over `fast`, query by query; ValueError when they were not timed on the same number of queries."""
+    if len(slow.samples_ms) != len(fast.samples_ms):
+        raise ValueError(
+            f"{len(slow.samples_ms)} and {len(fast.samples_ms)} queries; time both in one call of by_turns"
+        )
+    return _spread(np.array(slow.samples_ms) / np.array(fast.samples_ms))
+
+
+def rate_ratio(fast: Sequence[float], slow: Sequence[float]) -> Ratio:
+    """How many times the pairs a second of `slow` those of `fast` are, turn by turn, from the samples of both."""
+    if len(slow) != len(fast):
+        raise ValueError(f"{len(fast)} and {len(slow)} turns; time both in one call of throughput")
+    return _spread(np.array(fast) / np.array(slow))
+
+
+def _spread(ratios: np.ndarray) -> Ratio:
+    low, median, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+    return Ratio(float(median), float(low), float(high))
+
+
+def throughput(
+    rankers: Mapping[str, BatchedRanker],
+    *,
+    work: Sequence[Sequence[Pair]],
+    batch_sizes: Sequence[int] = (8, 16, 32, 64),
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Rate]:
+    """Pairs a second of each ranker at its best batch size, which it keeps: a turn for each piece of work.
+
+    The size is chosen first, by the best of three looks at the start of the first piece (of which the first may be
+    slow: it warms up), so that no timed turn has a say in it. Then all rankers score one piece after the other, by
+    turns, after an untimed round as in `by_turns`. Sizes above the number of pairs are left out.
+
+    Args:
+        work: the pairs of each turn.
+
+    Raises:
+        ValueError: no work, or fewer pairs in its first piece than the smallest batch size.
+    """
+    n_pairs = len(work[0]) if work else 0
+    sizes = [size for size in batch_sizes if size <= n_pairs]
+    if not sizes:
+        raise ValueError(f"throughput: {n_pairs} pairs fill no batch of {min(batch_sizes)}; give more pairs")
+    start = work[0][: N_BATCHES_LOOKED_AT * max(sizes)]
+    for ranker in rankers.values():
+        looks = {size: [partial(_score, ranker, pairs=start, batch_size=size)] * 3 for size in sizes}
+        found = interleave_steps(looks, n_untimed=0, clock=clock)
+        ranker.batch_size = min(sizes, key=lambda size: min(found[size].samples_ms))
+    steps = {name: [partial(ranker.score, pairs) for pairs in work] for name, ranker in rankers.items()}
+    timed = interleave_steps(steps, n_untimed=len(work), clock=clock)
+    return {name: Rate(_per_second(timed[name], work=work), ranker.batch_size) for name, ranker in rankers.items()}
+
+
+def _score(ranker: BatchedRanker, *, pairs: Sequence[Pair], batch_size: int) -> None:
+    ranker.batch_size = batch_size
+    ranker.score(pairs)
+
+
+def _per_second(timing: Timing, *, work: Sequence[Sequence[Pair]]) -> tuple[float, ...]:
+    return tuple(1000 * len(pairs) / ms for pairs, ms in zip(work, timing.samples_ms, strict=True))
+
+
+def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = N_CANDIDATES) -> list[list[Pair]]:
+    """Queries of `valid` as a server gets them: each with the texts of exactly `n_candidates` products.
+
+    They are BM25's candidates; where it finds fewer, products in the shop's order fill the list, so that every query
+    is the same amount of work.
+    """
+    bm25 = candidates.build(catalogue)
+    texts = list(catalogue.products["text"])
+    asked = list(dict.fromkeys(catalogue.pairs["valid"]["query"]))[:n_queries]
+    found = candidates.top(bm25, asked, n_candidates=n_candidates)
+    lists = ([texts[bm25.rows[product_id]] for product_id, _ in best] for best in found)
+    filled = ((chosen + texts * (1 + n_candidates // len(texts)))[:n_candidates] for chosen in lists)
+    return [[(query, text) for text in chosen] for query, chosen in zip(asked, filled, strict=True)]
+
+
+def interleave_calls(
+    calls: Mapping[str, Callable[[], object]], *, repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Timing]:
+    """Time each call `repeats` times, by turns, after one untimed round; who goes first rotates.
+
+    Raises:
+        ValueError: no repeats.
+    """
+    if repeats < 1:
+        raise ValueError(f"interleave_calls: {repeats} repeats; give at least one")
+    return interleave_steps({name: [call] * repeats for name, call in calls.items()}, clock=clock)
+
+
+def interleave_steps(
+    steps: Mapping[str, list[Callable[[], object]]],
+    *,
+    n_untimed: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Timing]:
+    """Time step 1 of each name, then step 2 of each, and so on; before that the first `n_untimed` of each, untimed.
+
+    Args:
+        steps: as many for every name, one at least.
+    """
+    names = list(steps)
+    samples: dict[str, list[float]] = {name: [] for name in names}
+    for name in names:
+        for step in steps[name][:n_untimed]:
+            step()
+    with no_garbage_collection():
+        for turn in range(len(steps[names[0]])):
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                start = clock()
+                steps[name][turn]()
+                samples[name].append(1000 * (clock() - start))
+    return {name: Timing(tuple(values)) for name, values in samples.items()}
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Nothing is collected within the block, whose pauses would fall on whoever is timed."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

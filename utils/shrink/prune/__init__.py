@@ -1,0 +1,1 @@
+"""Cutting parts off: words, heads, neurons, layers, and single weights."""

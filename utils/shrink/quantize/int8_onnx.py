@@ -1,0 +1,267 @@
+"""ONNX graphs with weights, and activations, of 8 bits or fewer, by ONNX Runtime's quantization tools.
+
+Each function reads an fp32 graph as `runtimes.export_onnx` wrote it and writes another, whole or not at all. Give it
+that graph, not one that ONNX Runtime has optimized: its fused operators hide the types from the tools (they ask for
+`DefaultTensorType`, see `untyped_is_float`), and MatMuls that were fused away cannot be quantized.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnxruntime import quantization as ort
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from utils import disk
+from utils.rank.ranker import Batch
+from utils.shrink.quantize import quantization
+
+METHODS = {
+    "min-max": ort.CalibrationMethod.MinMax,
+    "entropy": ort.CalibrationMethod.Entropy,
+    "percentile": ort.CalibrationMethod.Percentile,
+}
+MULTIPLIED, LOOKED_UP = ("MatMul", "Gemm"), ("Gather",)
+
+
+def dynamic(
+    source: Path,
+    target: Path,
+    *,
+    per_channel: bool = True,
+    reduce_range: bool = False,
+    operators: Sequence[str] = (*MULTIPLIED, *LOOKED_UP),
+    untyped_is_float: bool = False,
+) -> Path:
+    """Weights become int8 now; the range of each activation is found anew in every batch, of the whole batch.
+
+    So a score depends on what else is in its batch, padding included: compare scores of identical batches only.
+
+    Args:
+        reduce_range: 7 bits for the weights, for processors without VNNI, whose 16-bit sums saturate.
+        operators: what is quantized; `Gather` holds the embedding tables.
+        untyped_is_float: take every tensor whose type the tool cannot tell for fp32, as in a graph that was optimized.
+    """
+    with _prepared(source, beside=target) as graph, disk.whole_file(target) as new, _quiet():
+        ort.quantize_dynamic(
+            graph,
+            new,
+            op_types_to_quantize=list(operators),
+            per_channel=per_channel,
+            reduce_range=reduce_range,
+            weight_type=ort.QuantType.QInt8,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT} if untyped_is_float else {},
+        )
+    return target
+
+
+def static(
+    source: Path,
+    target: Path,
+    *,
+    batches: Sequence[Batch],
+    method: str = "min-max",
+    operators: Sequence[str] | None = (*MULTIPLIED, *LOOKED_UP),
+    keep: Sequence[str] = (),
+) -> Path:
+    """Weights int8 per channel; activations get one range for good, measured on calibration batches (QDQ format).
+
+    Args:
+        batches: from `calibration.batches`.
+        method: min-max, entropy (least Kullback-Leibler divergence) or percentile (99.999).
+        operators: what is quantized; None is the library's own list, which holds Add too. The sum of attention scores
+            and mask is such an Add: where a batch has padding, it reaches down to the mask's value (-1e4 in our graphs,
+            -3.4e38 in most), and nearly all of the range is lost on that.
+        keep: names of nodes that stay fp32.
+
+    Raises:
+        ValueError: an unknown method, or no batches.
+    """
+    if method not in METHODS or not batches:
+        raise ValueError(f"static: method '{method}' is not one of {', '.join(METHODS)}, or there are no batches")
+    with _prepared(source, beside=target) as graph, disk.whole_file(target) as new, _quiet():
+        ort.quantize_static(
+            graph,
+            new,
+            _Reader(batches),
+            op_types_to_quantize=list(operators) if operators else None,
+            nodes_to_exclude=list(keep),
+            per_channel=True,
+            activation_type=ort.QuantType.QUInt8,
+            weight_type=ort.QuantType.QInt8,
+            calibrate_method=METHODS[method],
+            extra_options={
+                "CalibStridedMinMax": 1,  # one batch at a time, for they differ in length
+                "OpTypesToExcludeOutputQuantization": [*MULTIPLIED, *LOOKED_UP],  # what reads them computes in fp32
+            },
+        )
+    return target
+
+
+def weight_only(source: Path, target: Path, *, bits: int, block_size: int = 32) -> Path:
+    """Weights of MatMuls in blocks of `block_size` inputs with a scale each; activations and sums stay fp32.
+
+    Args:
+        bits: 8 or 4. Written as MatMulNBits, an operator of ONNX Runtime alone, which unpacks while it multiplies.
+
+    Raises:
+        ValueError: another number of bits.
+    """
+    if bits not in (4, 8):
+        raise ValueError(f"weight_only: {bits} bits; MatMulNBits takes 4 or 8")
+    model = onnx.load(source)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and (weight := weights.get(node.input[1])) is not None:
+            _multiply_packed(model.graph, node, weight=weight, bits=bits, block_size=block_size)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    with disk.whole_file(target) as new:
+        onnx.save(model, new)
+    return target
+
+
+def embeddings(source: Path, target: Path) -> Path:
+    """The word table as int8 with a scale for each word; everything else stays as it is.
+
+    A look-up then fetches a row of bytes and its scale and multiplies the two, so it never unpacks the table.
+    """
+    model = onnx.load(source)
+    quantize_table(model.graph)
+    with disk.whole_file(target) as new:
+        onnx.save(model, new)
+    return target
+
+
+def quantize_table(graph: onnx.GraphProto, *, values: np.ndarray | None = None) -> None:
+    """Store a graph's word table as int8, in place; with `values` (n_vocab, d_model) in its stead where given.
+
+    Raises:
+        ValueError: the graph looks up no table of that name.
+    """
+    tables = {tensor.name: tensor for tensor in graph.initializer if "word_embeddings" in tensor.name}
+    node = next((n for n in graph.node if n.op_type == "Gather" and n.input[0] in tables), None)
+    if node is None:
+        raise ValueError("the graph has no look-up in a table named 'word_embeddings'; export an encoder of words")
+    table = tables[node.input[0]]
+    _look_up_bytes(graph, node, table=table, values=numpy_helper.to_array(table) if values is None else values)
+
+
+def quantized_share(path: Path) -> float:
+    """The share of a graph's weights that are stored in 8 bits or fewer; biases and scales count as weights too."""
+    narrow = wide = 0
+    packed = {node.input[1]: _bits(node) for node in _nodes(path) if node.op_type == "MatMulNBits"}
+    for name, values in _weights(path):
+        if values.dtype in (np.float32, np.float16, np.float64):
+            wide += values.size
+        elif values.dtype in (np.int8, np.uint8):
+            narrow += values.size * 8 // packed.get(name, 8)
+    if not narrow + wide:
+        raise ValueError(f"{path}: no weights in this graph, so it is not a model of ours; export it again")
+    return narrow / (narrow + wide)
+
+
+class _Reader(ort.CalibrationDataReader):
+    """Hands the batches out, all or those of a range, as the tools ask for them."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches, self.left = batches, iter(batches)
+
+    def get_next(self) -> Batch | None:
+        return next(self.left, None)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self.left = iter(self.batches[start_index:end_index])
+
+
+@contextmanager
+def _prepared(source: Path, *, beside: Path) -> Iterator[Path]:
+    """The graph with its shapes inferred and nothing fused, in a file of its own for as long as the block lasts."""
+    with disk.scratch(Path(beside).with_name("prepared")) as folder, _quiet():
+        quant_pre_process(source, folder / "model.onnx", skip_symbolic_shape=True, skip_optimization=True)
+        yield folder / "model.onnx"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the tools print, and remarks that advise what is done here already.
+
+    Remarks to the root logger give it a handler, through which every other library would then be heard.
+    """
+    level, handlers = logging.root.manager.disable, list(logging.root.handlers)
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
+        logging.root.handlers[:] = handlers
+
+
+def _multiply_packed(
+    graph: onnx.GraphProto, node: onnx.NodeProto, *, weight: onnx.TensorProto, bits: int, block_size: int
+) -> None:
+    """Turn MatMul(x, weight) into MatMulNBits(x, packed, scales); the zero point is half of the range, unless given."""
+    values = numpy_helper.to_array(weight).T  # (n_outputs, n_inputs)
+    (n_outputs, n_inputs), half = values.shape, 2 ** (bits - 1)
+    filled = np.pad(values, [(0, 0), (0, -n_inputs % block_size)]).reshape(-1, block_size)
+    grid = quantization.symmetric(filled, bits=bits, axis=0)
+    whole = (quantization.quantize(filled, grid) + half).astype(np.uint8).reshape(n_outputs, -1, block_size)
+    packed = whole if bits == 8 else whole[..., ::2] | (whole[..., 1::2] << 4)
+    names = [f"{weight.name}_{part}" for part in ("packed", "scales")]
+    for name, array in zip(names, (packed, grid.scale.reshape(n_outputs, -1)), strict=True):
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+    graph.initializer.remove(weight)
+    node.op_type, node.domain = "MatMulNBits", "com.microsoft"
+    node.input[1:] = names
+    sizes = {"K": n_inputs, "N": n_outputs, "bits": bits, "block_size": block_size}
+    node.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in sizes.items())
+
+
+def _look_up_bytes(
+    graph: onnx.GraphProto, node: onnx.NodeProto, *, table: onnx.TensorProto, values: np.ndarray
+) -> None:
+    """Replace Gather(table) by Gather(int8 table) cast to float, times Gather(scales)."""
+    grid = quantization.symmetric(values, axis=0)
+    names = {part: f"{table.name}_{part}" for part in ("int8", "scale")}
+    whole = quantization.quantize(values, grid).astype(np.int8)
+    graph.initializer.append(numpy_helper.from_array(whole, names["int8"]))
+    graph.initializer.append(numpy_helper.from_array(grid.scale, names["scale"]))
+    graph.initializer.remove(table)
+    rows, scales, out = f"{node.name}_rows", f"{node.name}_scales", node.output[0]
+    new = [
+        onnx.helper.make_node("Gather", [names["int8"], node.input[1]], [f"{rows}_int8"], name=rows),
+        onnx.helper.make_node("Cast", [f"{rows}_int8"], [rows], name=f"{rows}_cast", to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Gather", [names["scale"], node.input[1]], [scales], name=scales),
+        onnx.helper.make_node("Mul", [rows, scales], [out], name=f"{node.name}_scaled"),
+    ]
+    place = list(graph.node).index(node)
+    graph.node.remove(node)
+    for offset, added in enumerate(new):
+        graph.node.insert(place + offset, added)
+
+
+def _nodes(path: Path) -> list[onnx.NodeProto]:
+    return list(onnx.load(path, load_external_data=False).graph.node)
+
+
+def _bits(node: onnx.NodeProto) -> int:
+    return next(attribute.i for attribute in node.attribute if attribute.name == "bits")
+
+
+def _weights(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Every constant array of a graph, by name."""
+    graph = onnx.load(path).graph
+    yield from ((tensor.name, numpy_helper.to_array(tensor)) for tensor in graph.initializer)
+    for node in graph.node:
+        if node.op_type == "Constant":
+            yield from ((node.output[0], numpy_helper.to_array(a.t)) for a in node.attribute if a.name == "value")
