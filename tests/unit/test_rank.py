@@ -73,9 +73,9 @@ def test_every_runtime_scores_as_pytorch_does_and_leaves_pytorch_its_threads(sma
 def test_every_runtime_ships_the_weights_it_reads_and_an_unknown_one_is_refused(small_folder):
     assert set(models.WEIGHTS) == set(runtimes.RUNTIMES)
     for runtime, weights in models.WEIGHTS.items():
-        assert {small_folder / name for name in weights} <= set(models.shipped_files(small_folder, runtime=runtime))
+        assert {small_folder / name for name in weights} <= set(runtimes.shipped_files(small_folder, runtime=runtime))
     with pytest.raises(ValueError, match="no weights are named for it"):
-        models.shipped_files(small_folder, runtime="tensorrt")
+        runtimes.shipped_files(small_folder, runtime="tensorrt")
 
 
 def test_folder_loads_with_plain_transformers_and_sentence_transformers(small_folder):

@@ -85,6 +85,7 @@ def ledger(
 ) -> None:
     """Print the latest row of every model and way of running one."""
     from utils.measure import ledger as book
+    from utils.measure import ledger_table
 
     folder = _folder(profile=profile, dataset=dataset, seed=seed, out=out)
     rows = book.current(folder / "ledger.jsonl")
@@ -93,7 +94,7 @@ def ledger(
     for row in rows if json else []:
         typer.echo(row.model_dump_json())
     if not json:
-        typer.echo(book.tabulate(rows).to_string())
+        typer.echo(ledger_table.tabulate(rows).to_string())
 
 
 @app.command()

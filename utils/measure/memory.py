@@ -11,26 +11,25 @@ from pathlib import Path
 
 import psutil
 
+from utils.measure.variant import Variant
+from utils.rank import runtimes
 from utils.rank.ranker import Pair
-from utils.rank.runtimes import open_ranker
-
-LIBRARIES = {"pytorch": "torch"}  # where the library that a runtime imports has another name than the runtime
 
 
 def peak_rss_bytes(
-    folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int, batch_size: int = 32
+    run_folder: Path, variant: Variant, *, pairs: Sequence[Pair], max_tokens: int, batch_size: int = 32
 ) -> int:
-    """By how much a fresh process grows, at its peak, when it opens the folder and scores.
+    """By how much a fresh process grows, at its peak, when it opens the variant and scores.
 
-    It imports the runtime's library before, or the library's size would be charged to the model.
+    It imports the engine's library before, or the library's size would be charged to the model.
 
     Raises:
         RuntimeError: the process failed; the message is the last line it wrote.
     """
     task = {
-        "folder": str(folder),
-        "runtime": runtime,
-        "threads": threads,
+        "run_folder": str(run_folder),
+        "variant": vars(variant),
+        "module": runtimes.MODULES[variant.runtime],  # an engine that was registered is not known to a fresh process
         "max_tokens": max_tokens,
         "batch_size": batch_size,
         "pairs": list(pairs),
@@ -67,9 +66,12 @@ def _peak() -> int:
 def main() -> None:
     """Do the task on standard input; print the peak after the imports and that at the end."""
     task = json.load(sys.stdin)
-    importlib.import_module(LIBRARIES.get(task["runtime"], task["runtime"]))
-    imported, pairs = _peak(), [tuple(pair) for pair in task.pop("pairs")]
-    open_ranker(Path(task.pop("folder")), **task).score(pairs)
+    variant = Variant(**task["variant"])
+    runtimes.register(variant.runtime, task["module"])
+    importlib.import_module(runtimes.named(variant.runtime).library)
+    imported, pairs = _peak(), [tuple(pair) for pair in task["pairs"]]
+    limits = {"max_tokens": task["max_tokens"], "batch_size": task["batch_size"]}
+    variant.open(Path(task["run_folder"]), **limits).score(pairs)
     print(imported, _peak())
 
 

@@ -24,11 +24,6 @@ from utils import disk
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-WEIGHTS = {  # the files that each runtime reads
-    "pytorch": ("model.safetensors",),
-    "onnxruntime": ("onnx/model.onnx",),
-    "openvino": ("openvino/openvino_model.xml", "openvino/openvino_model.bin"),
-}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -162,27 +157,3 @@ def readable(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: cannot be read, it is damaged or no model ({reason}); make it again") from error
-
-
-def weights_hash(folder: Path, *, runtime: str) -> str:
-    """sha256 of the weights that the runtime reads, the first 16 hexadecimal digits: the identity of what is run."""
-    return disk.sha256(Path(folder) / WEIGHTS[runtime][-1])[:16]
-
-
-def shipped_files(folder: Path, *, runtime: str) -> list[Path]:
-    """The files somebody must ship to run this folder with that runtime: its weights, configuration, tokenizer.
-
-    Raises:
-        ValueError: nobody said which weights that runtime reads.
-    """
-    if runtime not in WEIGHTS:
-        raise ValueError(f"runtime '{runtime}': no weights are named for it in models.WEIGHTS; add them")
-    names = [
-        *WEIGHTS[runtime],
-        "config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "vocab.txt",
-    ]
-    return [path for path in (Path(folder) / name for name in names) if path.is_file()]
