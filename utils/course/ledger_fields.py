@@ -66,6 +66,17 @@ def valid_quality(quality: Quality) -> Ranking:
     return Ranking(split="valid", **figures, why_null=reasons)
 
 
+def carried_quality(quality: Ranking, *, but: dict[str, str] | None = None) -> Ranking:
+    """The quality of an earlier row, for one of the same weights whose scores were found to be the same.
+
+    Args:
+        but: fields that are not carried over, with the reasons.
+    """
+    but = but or {}
+    carried = {name: value for name, value in quality.figures().items() if name not in but}
+    return Ranking(**carried, why_null=quality.why_null | but)
+
+
 def size_and_work(
     folder: Path, *, runtime: str, n_tokens: int, peak_rss_bytes: int | None = None, why_no_peak: str = ""
 ) -> tuple[Size, Work]:

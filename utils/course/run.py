@@ -100,7 +100,7 @@ class Run:
         return list(zip(rows["query"], rows["product"], strict=True))
 
     def mean_tokens(self) -> int:
-        """Tokens of a pair by the teacher's tokenizer, the mean over pairs of valid: the length that work is counted at."""
+        """Tokens of a pair by the teacher's tokenizer, the mean over pairs of valid; work is counted at it."""
         _, tokenizer = models.described(self.stage("teacher"))
         some = self.pairs("valid")[:N_PAIRS_OF_MEAN]
         return round(mean_tokens(tokenizer, some, max_tokens=self.profile.max_tokens))
@@ -130,16 +130,27 @@ class Run:
         return self.stage(name)
 
     def add_row(
-        self, variant: Variant, *, label: str, parent: str | None = None, why_no_hash: str = "", **groups: Group | dict
+        self,
+        variant: Variant,
+        *,
+        label: str,
+        parent: str | None = None,
+        model_hash: str | None = None,
+        why_no_hash: str = "",
+        **groups: Group | dict,
     ) -> Row:
         """Check a row and keep it for `finish`.
 
         Args:
             parent: the stage before; None: what the stage's manifest says, if it has one.
+            model_hash: of the stored weights; None: of those that the stage's folder has for the variant's engine.
             why_no_hash: why the row is of no stored weights, such as a baseline's.
             groups: size, work, speed, quality, money, and any that this notebook adds.
         """
-        identity = self._identity(variant, label=label, parent=parent, why_no_hash=why_no_hash)
+        if not why_no_hash and model_hash is None:
+            model_hash = runtimes.weights_hash(self.stage(variant.stage), runtime=variant.runtime)
+        hashed = {"model_hash": model_hash, "why_null": {"model_hash": why_no_hash} if why_no_hash else {}}
+        identity = self._identity(variant, label=label, parent=parent, **hashed)
         row = Row(identity=identity, **groups)
         self.pending.append(row)
         return row
@@ -159,7 +170,7 @@ class Run:
         variant = Variant(stage, "pytorch", threads=threads)
         return self.add_row(variant, label=label, parent=parent, why_no_hash=why, **groups)
 
-    def _identity(self, variant: Variant, *, label: str, parent: str | None, why_no_hash: str) -> Identity:
+    def _identity(self, variant: Variant, *, label: str, parent: str | None, **hashed) -> Identity:
         folder = self.stage(variant.stage)
         has_manifest = (folder / stages.MANIFEST).is_file()
         return Identity(
@@ -167,7 +178,6 @@ class Run:
             parent=parent or (stages.manifest(folder).get("parent") if has_manifest else None),
             label=label,
             notebook=self.notebook,
-            model_hash=None if why_no_hash else runtimes.weights_hash(folder, runtime=variant.runtime),
             dataset=self.catalogue.name,
             dataset_hash=self.catalogue.hash,
             profile=self.profile.name,
@@ -176,7 +186,7 @@ class Run:
             time_utc=ledger.now(),
             machine=self.machine,
             versions=ledger.versions(),
-            why_null={"model_hash": why_no_hash} if why_no_hash else {},
+            **hashed,
         )
 
     def finish(self, *, recap: Sequence[str]) -> pd.DataFrame:

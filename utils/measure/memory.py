@@ -29,7 +29,7 @@ def peak_rss_bytes(
     task = {
         "run_folder": str(run_folder),
         "variant": vars(variant),
-        "module": runtimes.MODULES[variant.runtime],  # an engine that was registered is not known to a fresh process
+        "engines": runtimes.MODULES,  # those that were registered are not known to a fresh process
         "max_tokens": max_tokens,
         "batch_size": batch_size,
         "pairs": list(pairs),
@@ -67,12 +67,21 @@ def main() -> None:
     """Do the task on standard input; print the peak after the imports and that at the end."""
     task = json.load(sys.stdin)
     variant = Variant(**task["variant"])
-    runtimes.register(variant.runtime, task["module"])
-    importlib.import_module(runtimes.named(variant.runtime).library)
+    for name, module in task["engines"].items():
+        runtimes.register(name, module)
+    for library in _libraries(variant, run_folder=Path(task["run_folder"])):
+        importlib.import_module(library)
     imported, pairs = _peak(), [tuple(pair) for pair in task["pairs"]]
     limits = {"max_tokens": task["max_tokens"], "batch_size": task["batch_size"]}
     variant.open(Path(task["run_folder"]), **limits).score(pairs)
     print(imported, _peak())
+
+
+def _libraries(variant: Variant, *, run_folder: Path) -> list[str]:
+    """What the variant's engine imports, and those of the models that it runs."""
+    engine = runtimes.named(variant.runtime)
+    parts = engine.parts_of(run_folder / variant.stage)
+    return list(dict.fromkeys([engine.library, *(runtimes.named(part.runtime).library for part in parts)]))
 
 
 if __name__ == "__main__":

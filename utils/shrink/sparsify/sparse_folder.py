@@ -118,6 +118,11 @@ def shipped_files(folder: Path) -> list[Path]:
     return [folder / WEIGHTS, *plain]
 
 
+def weights_hash(folder: Path) -> str:
+    """sha256 of the packed weights, the first 16 hexadecimal digits: the identity of what is stored."""
+    return disk.sha256(folder / WEIGHTS)[:16]
+
+
 def checksum(weights: Mapping[str, torch.Tensor]) -> str:
     """sha256 over names, types, shapes and bits of all weights, whatever their order."""
     digest = hashlib.sha256()
