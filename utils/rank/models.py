@@ -75,9 +75,10 @@ def open_tokenizer(checkpoint: str = MINILM) -> PreTrainedTokenizerBase:
 
 
 def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
-    """The share of the texts' words that the tokenizer does not know, wholly or in part; 0 where there are no words.
+    """The share of the texts' words that the tokenizer does not know; 0 where there are no words.
 
-    Words are what the tokenizer itself takes for one, those with a letter or a digit in them.
+    A word is what the tokenizer itself takes for one, if there is a letter or a digit in it. It is unknown when the
+    unknown token stands in it, or when it is spelled letter by letter, as words of a foreign script are.
 
     Raises:
         ValueError: a tokenizer without the fast part, which alone can tell words from tokens.
@@ -87,12 +88,21 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> f
     n_words = n_unknown = 0
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False).encodings if texts else []
     for text, encoding in zip(texts, encoded, strict=True):
-        is_unknown: dict[int, bool] = {}
+        pieces: dict[int, list[str]] = {}
+        unknown: set[int] = set()
         for word, token_id, (start, end) in zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True):
-            if any(map(str.isalnum, text[start:end])):
-                is_unknown[word] = is_unknown.get(word, False) or token_id == tokenizer.unk_token_id
-        n_words, n_unknown = n_words + len(is_unknown), n_unknown + sum(is_unknown.values())
+            pieces.setdefault(word, []).append(text[start:end])
+            if token_id == tokenizer.unk_token_id:
+                unknown.add(word)
+        words = [word for word, found in pieces.items() if any(map(str.isalnum, "".join(found)))]
+        n_words += len(words)
+        n_unknown += sum(word in unknown or _is_spelled(pieces[word]) for word in words)
     return n_unknown / n_words if n_words else 0.0
+
+
+def _is_spelled(pieces: Sequence[str]) -> bool:
+    """Whether a word of letters is cut into single ones; a number or a code, such as x4b7, is not one of letters."""
+    return len(pieces) > 1 and all(len(piece) == 1 and piece.isalpha() for piece in pieces)
 
 
 def build_cross_encoder(checkpoint: str, *, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
