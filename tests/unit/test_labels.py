@@ -93,7 +93,7 @@ def test_labels_that_are_all_alike_are_refused(folder, labels):
         load(folder)
 
 
-def test_gain_too_large_for_a_table_of_gains_is_refused_with_its_line(folder):
+def test_gain_too_large_for_the_floats_of_training_is_refused_with_its_line(folder):
     assert max(load(relabel(folder, q1_p1="1000000")).pairs["train"]["gain"]) == 1_000_000
     relabel(folder, q1_p1="1000000", q1_p2="0.001")
     with pytest.raises(

@@ -18,7 +18,7 @@ NAMED = {
 }
 MOST_DECIMALS = 3
 LARGEST_LABEL = 1_000_000
-LARGEST_GAIN = 10_000_000  # the library of the metrics keeps a table as long as the largest gain
+LARGEST_GAIN = 10_000_000  # training works in 32-bit floats, which hold every whole number up to here
 BLANKS = ("", "nan", "null", "none", "na", "n/a", "-", "?")  # what a table says where nothing was written
 COMMA = re.compile(r"[+-]?\d*,\d+")
 
