@@ -103,7 +103,7 @@ def folders(draw, scales=SCALES) -> dict:
     labels = [
         row | {"query_id": judged_id(row["query_id"])}
         for row in files["labels"]
-        if row["product_id"] in ("p0", "p1") or draw(st.booleans())
+        if row["label"] in scale[:2] or draw(st.booleans())
     ]
     brands = [
         {"brand": draw(st.sampled_from(("", "Acme"))), "price": "1"} if draw(st.booleans()) else {} for _ in titles
