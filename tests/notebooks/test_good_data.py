@@ -5,14 +5,15 @@ that is ranked with is the checkpoint itself, exported once, since no export dep
 """
 
 import ast
+import io
 import json
 import shutil
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from made_data import BAD_SCALES, SCALES, folders, reported, write
+from matplotlib.figure import Figure
 
 from utils import settings as sizes
 from utils.course import run
@@ -49,16 +50,15 @@ def run_notebooks(dataset, *, out, checkpoint):
 
 
 def run_cell(source, namespace, *, place):
-    """Run a cell, show the value that stands last, and draw every picture."""
+    """Run a cell, and show the value that stands last: a table as HTML, a picture drawn."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, place, "exec"), namespace)
     value = eval(compile(ast.Expression(last.value), place, "eval"), namespace) if last else None
-    if hasattr(value, "_repr_html_"):
+    if isinstance(value, Figure):
+        value.savefig(io.BytesIO())
+    elif hasattr(value, "_repr_html_"):
         value._repr_html_()
-    for figure in map(plt.figure, plt.get_fignums()):
-        figure.canvas.draw()
-    plt.close("all")
 
 
 @pytest.mark.parametrize("what", reported())

@@ -26,6 +26,11 @@ def test_check_counts_what_is_there(capsys, folder):
     assert "labels.csv: 6 lines" in out and "train 1, valid 1, test 1" in out and "1 3, 0 3" in out
 
 
+def test_check_knows_the_embedded_shop_and_how_a_folder_of_that_name_is_given(capsys):
+    status, out, _ = run(capsys, "data", "check", "synthetic")
+    assert status == 0 and "./synthetic" in out and "judged queries by split: train 2,000, valid 500, test 1,500" in out
+
+
 def test_check_names_a_query_text_that_stands_in_two_splits(capsys, folder):
     assert "in more than one split: 0\n" in run(capsys, "data", "check", str(folder))[1]
     queries = folder / "queries.csv"

@@ -7,7 +7,7 @@ import pytest
 
 from utils import settings
 from utils.data import catalogue
-from utils.data.splits import normal_text
+from utils.data.catalogue import normal_text
 from utils.shrink.distil import scored_pairs
 
 COLOURS = ("red", "blue", "green", "black", "white", "brown")

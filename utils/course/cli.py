@@ -131,6 +131,8 @@ def check(
     from utils.data import catalogue, summary
 
     tables = catalogue.read(dataset)
+    if dataset == "synthetic":
+        typer.echo("synthetic is the embedded shop, which is always there; a folder of that name is ./synthetic")
     for line in summary.lines(tables):
         typer.echo(line)
 

@@ -17,8 +17,9 @@ from utils.data import checks, csv_files, labels, splits
 from utils.data.columns import TEXT_COLUMNS
 from utils.data.csv_files import Row, Tables
 from utils.data.errors import DataError
+from utils.data.splits import normal_text
 
-__all__ = ["Catalogue", "DataError", "build", "load", "read", "read_folder", "rows_by_query", "texts_of"]
+__all__ = ["Catalogue", "DataError", "build", "load", "normal_text", "read", "read_folder", "rows_by_query", "texts_of"]
 
 
 @dataclass(frozen=True)

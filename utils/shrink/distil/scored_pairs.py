@@ -19,8 +19,7 @@ from datasets import Dataset, Features, Value
 
 from utils import disk
 from utils.data import candidates
-from utils.data.catalogue import Catalogue
-from utils.data.splits import normal_text
+from utils.data.catalogue import Catalogue, normal_text
 from utils.rank.ranker import Ranker
 
 FEATURES = Features({"group": Value("int32"), "query": Value("string"), "product": Value("string")})
