@@ -21,7 +21,7 @@ END = """**Check yourself.**
 
 **Papers.** A and B, "A dataset, 0.95 of it", 2009, <https://example.org/abs>"""
 QUERIES = "query_id,query,split\nq1,red,train\nq2,blue,valid\nq3,tall,test\n"
-LABELS = "query_id,product_id,label\nq1,p1,1\nq2,p1,1\nq3,p1,1\n"
+LABELS = "query_id,product_id,label\nq1,p1,1\nq2,p1,1\nq3,p1,1\nq1,p2,0\nq2,p2,0\nq3,p2,0\n"
 
 
 def notebook(*sources, parameters=PARAMETERS, needs=()):
@@ -76,10 +76,10 @@ def published():
 
 
 def write_shop(folder, *, labels=LABELS):
-    """Three queries and one product as a folder of data."""
+    """Three queries and two products as a folder of data."""
     folder.mkdir(exist_ok=True)
     (folder / "queries.csv").write_text(QUERIES)
-    (folder / "products.csv").write_text("product_id,title\np1,Sofa\n")
+    (folder / "products.csv").write_text("product_id,title\np1,Sofa\np2,Lamp\n")
     (folder / "labels.csv").write_text(labels)
 
 

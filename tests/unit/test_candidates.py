@@ -33,19 +33,6 @@ def bm25(shop):
     return candidates.build(shop)
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [
-        ("A 2-seater Sofa_bed, größe 12", ["seater", "sofa_bed", "größe", "12"]),
-        ("红色皮沙发 IKEA", ["红", "色", "皮", "沙", "发", "ikea"]),
-        ("ランニング靴", list("ランニング靴")),
-        ("빨간 소파", ["빨간", "소파"]),
-    ],
-)
-def test_words_are_tokens_and_so_is_each_character_of_a_text_without_spaces(text, tokens):
-    assert candidates.words([text]) == [tokens]
-
-
 def test_scores_count_shared_words_and_rare_ones_more(shop, bm25):
     scores = candidates.score_judged(bm25, shop.pairs["test"])
     both, common, none = scores[:3]
