@@ -90,8 +90,6 @@ def environment_problems(text: str, *, requires_python: str) -> list[str]:
     return problems
 
 
-
-
 def third_party_imports(paths: Iterable[Path]) -> set[str]:
     """The top-level names that modules of utils/ import and that are neither ours nor Python's."""
     names = set()
