@@ -16,8 +16,8 @@ from nbformat import NotebookNode
 
 import utils
 from utils import disk, settings
+from utils.data import identity
 
-DATA_FILES = ("queries.csv", "products.csv", "labels.csv", "events.csv")
 PACKAGE = Path(utils.__file__).resolve().parent
 
 
@@ -45,12 +45,7 @@ def data_hashes(dataset: str) -> dict[str, str]:
     Raises:
         ValueError: there is no such folder, or the public set has not been fetched.
     """
-    if dataset == "synthetic":
-        return {}
-    folder = settings.data_folder(dataset)
-    if not folder.is_dir():
-        raise ValueError(f"{dataset}: no such folder; give 'synthetic' or a folder with {', '.join(DATA_FILES[:3])}")
-    return {f"data {name}": disk.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}
+    return {f"data {name}": digest for name, digest in identity.file_hashes(dataset).items()}
 
 
 def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
