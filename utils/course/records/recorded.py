@@ -20,6 +20,7 @@ from utils.measure.ledger import Delta, Latency, Row
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 
+N_DIGITS = 8  # of a data set's hash in the name of a file
 STUDY = "results"  # stands as the notebook of rows that recipes end in
 N_RESAMPLES = 2_000  # of the pooled interval
 TARGET = {  # what the chain is to reach on the embedded shop, against the fp32 teacher in PyTorch on one thread
@@ -58,30 +59,53 @@ class Run(BaseModel):
     rates: dict[str, list[float]] = {}
     on_valid: dict[str, float] = {}
 
+    @property
+    def dataset_hash(self) -> str:
+        """Of the data that all its rows were measured on."""
+        return self.rows[-1]["dataset_hash"]
+
     def ledger_rows(self) -> list[Row]:
         """The rows as the ledger had them."""
         shared = self.model_dump(include=set(SHARED))
         return [Row.model_validate(row | shared) for row in self.rows]
 
 
-def path_of(*, dataset: str, profile: str, seed: int) -> Path:
-    """The file of one run."""
-    return settings.RESULTS / f"{settings.dataset_name(dataset)}-{profile}-{seed}.json"
+def path_of(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> Path:
+    """The file of one run, by the name and the hash that its rows carry."""
+    return settings.RESULTS / f"{stem(dataset=dataset, dataset_hash=dataset_hash, profile=profile, seed=seed)}.json"
 
 
-def read(*, dataset: str, profile: str = "laptop") -> list[Run]:
-    """The recorded runs of a data set in the order of their seeds; none when nothing is recorded.
+def path_of_run(run: Run) -> Path:
+    """The file that a run is recorded in."""
+    return path_of(dataset=run.dataset, dataset_hash=run.dataset_hash, profile=run.profile, seed=run.seed)
 
-    Where the data have changed since, only those of the data of the newest run: the others judged other queries.
+
+def stem(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> str:
+    """What the names of one run's files begin with; of two data sets of one name each has its own.
+
+    Of the embedded shop, which has its name alone, one state is recorded: the newest.
+    """
+    names = [dataset] if dataset == settings.EMBEDDED else [dataset, dataset_hash[:N_DIGITS]]
+    return "-".join([*names, profile, str(seed)])
+
+
+def read(*, dataset_hash: str, profile: str = "laptop") -> list[Run]:
+    """The recorded runs of just these data in the order of their seeds; none when nothing is recorded.
 
     Raises:
         ValueError: a file is not a recorded run; names it and what is wrong.
     """
-    name = settings.dataset_name(dataset)
-    runs = [_read_one(path) for path in sorted(settings.RESULTS.glob(f"{name}-{profile}-*.json"))]
-    found = [(run, run.rows[-1]) for run in runs if (run.dataset, run.profile) == (name, profile)]
-    last = max((row for _, row in found), key=lambda row: row["time_utc"], default=None)
-    return sorted((run for run, row in found if row["dataset_hash"] == last["dataset_hash"]), key=lambda run: run.seed)
+    runs = map(_read_one, sorted(settings.RESULTS.glob(f"*-{profile}-*.json")))
+    found = [run for run in runs if (run.dataset_hash, run.profile) == (dataset_hash, profile)]
+    return sorted(found, key=lambda run: run.seed)
+
+
+def newest_hash(dataset: str, *, profile: str = "laptop") -> str | None:
+    """The hash of the data of that name that were recorded last: the others judged other queries. None without any."""
+    runs = map(_read_one, sorted(settings.RESULTS.glob(f"{dataset}-*.json")))
+    found = [run for run in runs if (run.dataset, run.profile) == (dataset, profile)]
+    last = max(found, key=lambda run: run.rows[-1]["time_utc"], default=None)
+    return last and last.dataset_hash
 
 
 def _read_one(path: Path) -> Run:
@@ -116,7 +140,7 @@ def write(
     rates = {name: [round(rate, 2) for rate in samples] for name, samples in (rates or {}).items()}
     also = {"judged": judged, "rates": rates, "on_valid": on_valid or {}}
     run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, **also)
-    path = path_of(dataset=run.dataset, profile=run.profile, seed=run.seed)
+    path = path_of_run(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     return disk.write_whole(path, run.model_dump_json(indent=1) + "\n")
 
@@ -169,19 +193,12 @@ def _pooled_delta(name: str, *, runs: Sequence[Run]) -> Delta | None:
     return Delta(mean=found.mean, low=found.low, high=found.high)
 
 
-def table(*, dataset: str, profile: str = "laptop", recipes: bool = True) -> pd.DataFrame:
+def table(runs: Sequence[Run], *, recipes: bool = True) -> pd.DataFrame:
     """The recorded runs of a data set as the ledger shows rows, with the span of NDCG@10 over the seeds.
 
     Args:
         recipes: whether the rows that recipes end in are among them, or those of the notebooks alone.
-
-    Raises:
-        ValueError: nothing is recorded for it; the message holds the command that does.
     """
-    runs = read(dataset=dataset, profile=profile)
-    if not runs:
-        command = f"course results --dataset {dataset} --profile {profile}"
-        raise ValueError(f"nothing is recorded for '{dataset}' with the profile {profile}; record it with: {command}")
     ways = [found for found in _ways(runs) if recipes or found[0][1].notebook != STUDY]
     frame = ledger.tabulate([_mean_row(found) for found in ways])
     spans = [_span(found, n_runs=len(runs)) for found in ways]
@@ -189,7 +206,7 @@ def table(*, dataset: str, profile: str = "laptop", recipes: bool = True) -> pd.
     return frame
 
 
-def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
+def kept(runs: Sequence[Run]) -> pd.DataFrame:
     """What each way of running a stage keeps of the teacher, over the recorded seeds; empty where none was judged.
 
     Quality is the pooled share of NDCG@10 with its 95% interval. The rest is measured against the teacher's row in
@@ -199,20 +216,20 @@ def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     """
     ways = [
         [(run, row) for run, row in found if {judged_name(row), "teacher"} <= run.judged.keys()]
-        for found in _ways(read(dataset=dataset, profile=profile))
+        for found in _ways(runs)
     ]
     lines = [_kept_line(found) for found in ways if found and found[0][1].macs_per_pair is not None]
     return pd.DataFrame(lines).set_index("row") if lines else pd.DataFrame()
 
 
-def smallest_that_keeps(*, dataset: str, profile: str = "laptop") -> tuple[str | None, dict[str, float]]:
+def smallest_that_keeps(runs: Sequence[Run]) -> tuple[str | None, dict[str, float]]:
     """Of the stages that recipes end in the one with the least work that keeps `TARGET` of the teacher on valid.
 
     Returns:
         Its name, None where none keeps that much; and by stage what it keeps, over the seeds that have it. Nothing of
         test has a say in it.
     """
-    runs = [run for run in read(dataset=dataset, profile=profile) if run.on_valid]
+    runs = [run for run in runs if run.on_valid]
     work = {row.stage: row.macs_per_pair for run in runs for row in run.ledger_rows()}
     shares = {}
     for stage in dict.fromkeys(stage for run in runs for stage in run.on_valid if stage != "teacher"):
@@ -271,8 +288,9 @@ def _rates(of: tuple[Run, Row]) -> tuple[list[float], list[float]]:
     run, row = of
     names = [judged_name(each) for each in (row, _teacher(run, threads=row.threads))]
     if missing := [name for name in names if name not in run.rates]:
-        file = path_of(dataset=run.dataset, profile=run.profile, seed=run.seed).name
-        raise ValueError(f"{file}: has no pairs a second of '{missing[0]}'; delete it, then run: course results")
+        raise ValueError(
+            f"{path_of_run(run).name}: has no pairs a second of '{missing[0]}'; delete it, then run: course results"
+        )
     return run.rates[names[0]], run.rates[names[1]]
 
 
