@@ -15,15 +15,17 @@ from typing import Annotated
 
 import typer
 
-from utils import settings
+from utils import environment, settings
+from utils.data import identity
 
 INTERRUPTED = 130
 COMMANDS = "rank_for_less.commands"
 REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EROFS: "give a folder that can be written with --out",
-    errno.EACCES: "make it writable, or give another folder with --out",
+    errno.EMFILE: f"let more files be open with: ulimit -n {environment.N_FILES}",
 }
+REFUSED = (errno.EACCES, errno.EPERM)
 
 app = typer.Typer(
     help="Rank for Less: run the course and look at what it made.",
@@ -40,8 +42,10 @@ Dataset = Annotated[
     ),
 ]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help=f"sizes of the run: {', '.join(settings.PROFILES)}")]
-Seed = Annotated[int, typer.Option(help="seed of training; the data never depends on it")]
-Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
+Seed = Annotated[int, typer.Option(min=0, max=settings.MAX_SEED, help="seed of training; the data never depends on it")]
+Out = Annotated[
+    str, typer.Option(help="folder for all the run makes (one in artifacts/, of these data alone, if empty)")
+]
 From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
 Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
 
@@ -128,6 +132,8 @@ def check(
     """Check a folder line by line and say what is in it; the first problem is named with its place."""
     from utils.data import catalogue, summary
 
+    if dataset == settings.EMBEDDED:
+        return _show_embedded()
     folder = settings.data_folder(dataset)
     tables = catalogue.read_folder(folder)
     catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))  # raises when a split has no label
@@ -135,21 +141,39 @@ def check(
         typer.echo(line)
 
 
+def _show_embedded() -> None:
+    from utils.data import summary
+    from utils.data.shop import synthetic
+
+    typer.echo("synthetic is the embedded shop, which is always there and good; a folder of that name is ./synthetic")
+    for line in summary.lines(synthetic.tables()):
+        typer.echo(line)
+
+
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
     settings.profile(profile)
-    return settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    return identity.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
 
 
 def add_installed_commands() -> None:
-    """Add the commands of every installed package that offers some under COMMANDS."""
+    """Add the commands of every installed package that offers some under COMMANDS; what cannot be loaded is said."""
     for entry in entry_points(group=COMMANDS):
-        app.registered_commands.extend(entry.load().registered_commands)
+        try:
+            commands = entry.load().registered_commands
+        except ImportError as error:
+            typer.echo(
+                f"course: the commands of '{entry.name}' are left out, for they cannot be loaded: {error}", err=True
+            )
+            continue
+        known = {command.callback for command in app.registered_commands}
+        app.registered_commands.extend(command for command in commands if command.callback not in known)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one paragraph on standard error, a traceback only with --debug."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    environment.prepare_command()
     add_installed_commands()
     try:
         app([a for a in arguments if a != "--debug"], prog_name="course")
@@ -162,11 +186,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _words(error: Exception) -> str:
     """One paragraph; what the system refused comes with a remedy."""
-    remedy = REMEDIES.get(error.errno) if isinstance(error, OSError) else None
+    remedy = _remedy(error) if isinstance(error, OSError) else None
     if remedy is None:
         return " ".join(str(error).split()) or type(error).__name__
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{os.strerror(error.errno)}; {remedy}, then the same command goes on"
+
+
+def _remedy(error: OSError) -> str | None:
+    if error.errno not in REFUSED or not error.filename:
+        return REMEDIES.get(error.errno)
+    place = Path(os.path.abspath(os.fsdecode(error.filename)))
+    while not os.path.lexists(place) and place != place.parent:  # nor can be seen, where a folder above is closed
+        place = place.parent
+    if not os.access(place, os.R_OK | (os.X_OK if place.is_dir() else 0)):
+        return "make it readable" if place.name == Path(error.filename).name else f"make {place} readable"
+    return "make it writable, or give another folder with --out"
 
 
 def _exit_status(error: Exception) -> int:
