@@ -31,6 +31,7 @@ DECIDED_HERE_BEGIN = (  # and what the names of others begin with
     *("PMI_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_"),
 )
 N_FILES = 4096  # files that a command may hold open, where the system lets it
+FEWEST_FILES = 128  # a command and its kernel cannot speak to each other, or open their files, with much fewer
 
 
 def seed_everything(seed: int) -> None:
@@ -88,12 +89,16 @@ def prepare_command() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not where another program has put a stream of its own in place
             stream.reconfigure(errors="backslashreplace")  # a pipe may know no more than ASCII or cp1252
-    allow_files()
     os.environ["MPLBACKEND"] = "agg"
+    allow_files()
 
 
 def allow_files() -> None:
-    """Let this process and its kernels hold N_FILES files open, or as many as the system lets it have."""
+    """Let this process and its kernels hold N_FILES files open, or as many as the system lets it have.
+
+    Raises:
+        ValueError: those are too few to run a notebook.
+    """
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -103,6 +108,8 @@ def allow_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < FEWEST_FILES:
+        raise ValueError(f"only {wanted} files may be open at a time here; let more be with: ulimit -n {N_FILES}")
 
 
 def quiet_imports() -> None:

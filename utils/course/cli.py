@@ -6,6 +6,7 @@ commands come from installed packages with an entry point in the group COMMANDS,
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import sys
@@ -155,28 +156,28 @@ def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
     return identity.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
 
 
-def add_installed_commands() -> None:
-    """Add the commands of every installed package that offers some under COMMANDS; what cannot be loaded is said."""
+def with_installed_commands() -> typer.Typer:
+    """The command line with the commands of every installed package that offers some under COMMANDS.
+
+    Commands that cannot be loaded, as of a package that is half removed, are said and left out.
+    """
+    whole = copy.copy(app)
+    whole.registered_commands = list(app.registered_commands)
     for entry in entry_points(group=COMMANDS):
         try:
-            commands = entry.load().registered_commands
+            whole.registered_commands += entry.load().registered_commands
         except ImportError as error:
-            typer.echo(
-                f"course: the commands of '{entry.name}' are left out, for they cannot be loaded: {error}", err=True
-            )
-            continue
-        known = {command.callback for command in app.registered_commands}
-        app.registered_commands.extend(command for command in commands if command.callback not in known)
+            typer.echo(f"course: the commands of '{entry.name}' cannot be loaded ({error}) and are left out", err=True)
+    return whole
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one paragraph on standard error, a traceback only with --debug."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    environment.prepare_command()
-    add_installed_commands()
     try:
-        app([a for a in arguments if a != "--debug"], prog_name="course")
+        environment.prepare_command()
+        with_installed_commands()([a for a in arguments if a != "--debug"], prog_name="course")
     except Exception as error:
         if debug:
             raise
@@ -207,7 +208,9 @@ def _remedy(error: OSError) -> str | None:
 def _exit_status(error: Exception) -> int:
     from utils.course.runner import Interrupted
 
-    return INTERRUPTED if isinstance(error, Interrupted) else 2 if isinstance(error, ValueError) else 1
+    return (
+        INTERRUPTED if isinstance(error, Interrupted) else 2 if isinstance(error, ValueError | PermissionError) else 1
+    )
 
 
 if __name__ == "__main__":

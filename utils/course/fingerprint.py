@@ -52,7 +52,7 @@ def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
     """Hashes of the recorded results that the notebook may show; none where it does not reach them."""
     name, readers = f"{settings.dataset_name(dataset)}-*.json", modules(nb)
     places = {"recorded.py": settings.RESULTS, "recorded_grid.py": settings.RESULTS / "grid"}
-    folders = [folder for reader, folder in places.items() if PACKAGE / "measure" / reader in readers]
+    folders = [folder for reader, folder in places.items() if PACKAGE / "course" / "records" / reader in readers]
     files = sorted(path for folder in folders for path in folder.glob(name))
     return {f"recorded {path.relative_to(settings.RESULTS)}": disk.sha256(path) for path in files}
 
