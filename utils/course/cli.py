@@ -198,10 +198,11 @@ def _remedy(error: OSError) -> str | None:
     if error.errno not in REFUSED or not error.filename:
         return REMEDIES.get(error.errno)
     place = Path(os.path.abspath(os.fsdecode(error.filename)))
-    while not os.path.lexists(place) and place != place.parent:  # nor can be seen, where a folder above is closed
-        place = place.parent
-    if not os.access(place, os.R_OK | (os.X_OK if place.is_dir() else 0)):
-        return "make it readable" if place.name == Path(error.filename).name else f"make {place} readable"
+    for above in reversed(place.parents):
+        if above.exists() and not os.access(above, os.X_OK):
+            return f"make {above} readable"
+    if place.exists() and not os.access(place, os.R_OK):
+        return "make it readable"
     return "make it writable, or give another folder with --out"
 
 
