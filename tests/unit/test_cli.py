@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 
 import pytest
 from made import LABELS, notebook, row, write_shop
@@ -246,10 +245,7 @@ def test_another_package_called_utils_is_named_with_the_remedy_and_not_imported(
     assert "take its folder out of PYTHONPATH" in done.stderr
 
 
-def test_the_command_begins_where_our_own_utils_is_looked_for():
-    written = tomllib.loads((settings.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert written["project"]["scripts"] == {"course": "rank_for_less:main"}
-    assert written["tool"]["setuptools"]["py-modules"] == ["rank_for_less"]
+def test_where_the_command_begins_our_own_utils_is_let_through():
     command = [sys.executable, "-m", "rank_for_less", "--help"]
     done = subprocess.run(command, cwd=settings.ROOT, **AS_TEXT)
     assert done.returncode == 0 and "Usage: course" in done.stdout
