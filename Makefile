@@ -32,8 +32,9 @@ run: $(VENV)/installed  ## run the notebooks in order and write the report (PROF
 	$(BIN)/course run $(if $(PROFILE),--profile $(PROFILE)) $(if $(DATASET),--dataset $(DATASET)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
 
-lab: $(VENV)/installed  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks/
+# The administrator, as in a container, must allow it; more for JupyterLab in LAB_ARGS, such as --no-browser --ip=0.0.0.0
+lab: $(VENV)/installed  ## open the notebooks in JupyterLab (LAB_ARGS=)
+	$(BIN)/jupyter lab notebooks/ $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
 	$(BIN)/course publish

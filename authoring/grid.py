@@ -81,7 +81,8 @@ class _Work:
         self.taught = pipeline.taught(run, recipe)
         self.n_pairs = recipe.n_distil_pairs or profile.n_distil_pairs
         self.n_label_pairs = profile.n_label_pairs if recipe.n_label_pairs is None else recipe.n_label_pairs
-        self.key = {"dataset": run.catalogue.name, "profile": profile.name, "seed": run.seed}
+        data = {"dataset": run.catalogue.name, "dataset_hash": run.catalogue.hash}
+        self.key = data | {"profile": profile.name, "seed": run.seed}
         made_from = [run.stage("teacher"), run.stage(pipeline.stage_name("pruned", recipe=recipe))]
         weights = [runtimes.weights_hash(folder, runtime="pytorch") for folder in made_from]
         parts = recipe.model_dump_json(), fingerprint.code_of(__name__), run.catalogue.hash, *weights

@@ -20,12 +20,15 @@ from authoring import grid as grids
 from utils import course, disk, settings
 from utils.course import fingerprint, pipeline, report, runner
 from utils.course.records import recorded, recorded_grid, recorded_tables
-from utils.course.run import Run
+from utils.course.records.recorded import Record
+from utils.course.records.recorded_grid import Cell
+from utils.course.run import TEACHER_SCORES, Run
+from utils.data import catalogue, identity
 from utils.shrink.recipe import Recipe
 
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-NAMES = {"synthetic": "The embedded shop"}
+NAMES = {settings.EMBEDDED: "The embedded shop"}
 ONLY_SHOW = ("plots", "recorded", "show", "report")  # begin the names of modules that decide no figure
 NOTEBOOKS = ("00", "01")  # what a run needs before a recipe can begin: baselines and teacher
 
@@ -47,7 +50,7 @@ def study(
     """
     runs = [{"profile": profile, "dataset": dataset, "seed": seed} for dataset in datasets for seed in seeds]
     codes = [code_hash(recipes=recipes, **chosen) for chosen in runs]
-    places = [recorded.path_of(**chosen) for chosen in runs]
+    places = [_place(**chosen) for chosen in runs]
     is_fresh = [_recorded_code(place) == code for place, code in zip(places, codes, strict=True)]
     for place in (place for place, fresh in zip(places, is_fresh, strict=True) if not fresh):
         if lost := _recorded_recipes(place) - {recipe.name for recipe in recipes}:
@@ -78,6 +81,14 @@ def grid(
     return places
 
 
+def _place(*, profile: str, dataset: str, seed: int) -> Path:
+    """The file that a run is to be recorded in; data of one's own are read for it, which a study can well afford."""
+    name, content = settings.dataset_name(dataset), ""
+    if dataset != settings.EMBEDDED:
+        content = catalogue.load(dataset, profile=settings.profile(profile)).hash
+    return recorded.path_of(dataset=name, dataset_hash=content, profile=profile, seed=seed)
+
+
 def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object], **chosen) -> None:
     started = _begin(**chosen, echo=echo)
     with _alone(started):
@@ -87,7 +98,7 @@ def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object]
     before = [row for row in started.rows() if row.identity.notebook != recorded.STUDY]
     name, names = settings.dataset_name(chosen["dataset"]), [f"--recipe {recipe.name}" for recipe in recipes]
     words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}", *names]
-    keys = dict.fromkeys(row.identity.variant.scores_key for row in [*before, *rows])
+    keys = dict.fromkeys((TEACHER_SCORES, *(row.identity.variant.scores_key for row in [*before, *rows])))
     ndcg10 = {key: started.load_quality(key).ndcg10_by_query for key in keys if started.quality_file(key).exists()}
     figures = {"ndcg10": ndcg10, "rates": started.rates(), "on_valid": on_valid}
     recorded.write([*before, *rows], command=" ".join(words), code=code, **figures)
@@ -102,9 +113,9 @@ def _alone(started: Run) -> AbstractContextManager:
 def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], object]) -> Run:
     """Baselines and teacher by the notebooks, in a folder of the studies' own, and a run that goes on there."""
     chosen = {"profile": profile, "dataset": dataset, "seed": seed}
-    out = str(settings.ARTIFACTS / "results" / f"{settings.dataset_name(dataset)}-{profile}-{seed}")
+    out = str(settings.ARTIFACTS / "results" / identity.run_name(dataset=dataset, profile_name=profile, seed=seed))
     for number in NOTEBOOKS:
-        runner.run(**chosen, only=number, out=out, shows=False, echo=echo)
+        runner.make_stages(**chosen, only=number, out=out, echo=echo)
     return course.begin(recorded.STUDY, **chosen, out=out, needs=("teacher",))
 
 
@@ -137,7 +148,7 @@ def sections() -> str:
     """Markdown of the target, then of all recorded data sets, the embedded shop first; of the laptop profile alone."""
     found = (json.loads(path.read_text(encoding="utf-8")) for path in settings.RESULTS.glob("*.json"))
     names = {one["dataset"] for one in found if one["profile"] == "laptop"}
-    found = [_section(name) for name in sorted(names, key=lambda name: (name != "synthetic", name))]
+    found = [_section(name) for name in sorted(names, key=lambda name: (name != settings.EMBEDDED, name))]
     return "\n".join([_target(), *found]) if found else ""
 
 
@@ -152,24 +163,25 @@ def _target() -> str:
 
 
 def _section(dataset: str) -> str:
-    runs = recorded.read(dataset=dataset)
+    content = recorded.newest_hash(dataset)
+    runs = recorded.read(dataset_hash=content)
     dates = sorted(row["identity"]["time_utc"][:10] for run in runs for row in run.rows)
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     heading = f"**{NAMES.get(dataset, dataset)}**, {runs[-1].rows[0]['quality']['n_queries']:,} test queries:"
-    tables = [_markdown(recorded_tables.tabulate(dataset=dataset))]
-    if not (kept := recorded_tables.kept(dataset=dataset)).empty:
+    tables = [_markdown(recorded_tables.tabulate(runs))]
+    if not (kept := recorded_tables.kept(runs)).empty:
         tables.append(
             f"What is left of the teacher in fp32 PyTorch, on one thread, timed by turns:\n\n{_markdown(kept)}"
         )
-        tables.append(_best(dataset))
-    tables.append(labels_or_teacher(dataset))
+        tables.append(_best(runs))
+    tables.append(labels_or_teacher(recorded_grid.read(dataset_hash=content)))
     shown = "\n".join(filter(None, tables))
     return f"{heading}\n\n{shown}\n{_machines(runs)} Recorded by `course results`, {when}.\n"
 
 
-def _best(dataset: str) -> str:
+def _best(runs: Sequence[Record]) -> str:
     """Which of the recipes' ends `valid` would choose, in a sentence; nothing where no run was judged there."""
-    name, shares = recorded_tables.smallest_that_keeps(dataset=dataset)
+    name, shares = recorded_tables.smallest_that_keeps(runs)
     if not shares:
         return ""
     kept = ", ".join(f"`{stage}` keeps {share:.1%}" for stage, share in shares.items())
@@ -177,9 +189,8 @@ def _best(dataset: str) -> str:
     return f"On `valid` {kept} of the teacher's NDCG@10: {verdict if name else 'none keeps enough there'}.\n"
 
 
-def labels_or_teacher(dataset: str) -> str:
+def labels_or_teacher(cells: list[Cell]) -> str:
     """What the grid of distillation says of labels alone, in a sentence; nothing where none is recorded."""
-    cells = recorded_grid.read(dataset=dataset)
     if not (verdict := recorded_grid.verdict(cells)):
         return ""
     long = ", ".join(f"`{loss}` {ndcg10:.3f}" for loss, ndcg10 in recorded_grid.long_runs(cells).items())
@@ -189,7 +200,7 @@ def labels_or_teacher(dataset: str) -> str:
     return f"The grid of notebook 04, on `valid`: before any student is finished on labels, {verdict}{ends}{whole}.\n"
 
 
-def _machines(runs: Sequence[recorded.Run]) -> str:
+def _machines(runs: Sequence[Record]) -> str:
     """A sentence on every machine; where they differ, it says which seeds ran there."""
     seeds: dict[str, list[str]] = {}
     for run in runs:

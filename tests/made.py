@@ -34,7 +34,7 @@ def notebook(*sources, parameters=PARAMETERS, needs=()):
     )
 
 
-def run():
+def whole_notebook():
     """A notebook with all that the course asks of one, as if it had been run: code in cells 1, 2, 4, 6 and 8."""
     md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     shown = nbformat.v4.new_output("stream", name="stdout", text="NDCG@10 0.887 in 12.5 ms\n")

@@ -1,10 +1,12 @@
 """The sizes of a run, the names of data sets, and where everything lies. Nothing here imports a library.
 
-Files that appear whole are written by `disk`, seeds and telemetry are set by `environment`.
+Files that appear whole are written by `disk`, seeds and telemetry are set by `environment`; `data.identity` knows which
+folder is a run's.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ NOTEBOOKS = ROOT / "notebooks"
 ARTIFACTS = ROOT / "artifacts"
 
 PUBLIC_SETS = ("wands", "esci")  # fetched by name into data/<name>
-NAMED_SETS = ("synthetic", *PUBLIC_SETS)
+EMBEDDED = "synthetic"  # the embedded shop, which is made by code and the same everywhere
+NAMED_SETS = (EMBEDDED, *PUBLIC_SETS)
+MAX_NAME = 40  # characters of a data set's name in paths
+MAX_SEED = 2**32 - 1  # the largest that NumPy takes
 
 N_CANDIDATES = 100  # products a ranker gets for one query, wherever nothing else is said
 
@@ -139,21 +144,40 @@ def data_folder(dataset: str | Path) -> Path:
         ValueError: the public set has not been fetched.
     """
     if dataset not in PUBLIC_SETS:
-        return Path(dataset).expanduser()
+        return user_path(dataset)
     if not (DATA / dataset).is_dir():
         raise ValueError(f"{dataset} is not here yet; fetch it with: course data fetch {dataset}")
     return DATA / dataset
 
 
 def dataset_name(dataset: str) -> str:
-    """A short name for paths: the name of an embedded set, or the last part of a folder's path."""
-    name = re.sub(r"[^a-z0-9]+", "-", Path(dataset).name.lower()).strip("-")
-    return name or "dataset"
+    """A short name to read, of Latin letters and digits: that of an embedded or fetched set, or of the folder itself.
+
+    Two folders may have one name, which `data.identity` tells apart; but none has that of the embedded shop.
+    """
+    if dataset in NAMED_SETS:
+        return dataset
+    last = os.path.basename(os.path.abspath(user_path(dataset)))
+    name = re.sub(r"[^a-z0-9]+", "-", last.lower())[:MAX_NAME].strip("-")
+    return f"own-{name}" if name == EMBEDDED else name or "dataset"
 
 
-def run_folder(*, dataset: str, profile_name: str, seed: int, out: str | Path = "") -> Path:
-    """Where a run keeps all it makes: `out`, or artifacts/<dataset>-<profile>-<seed>."""
-    return Path(out).resolve() if str(out) else ARTIFACTS / f"{dataset_name(dataset)}-{profile_name}-{seed}"
+def user_path(text: str | Path) -> Path:
+    """A path as somebody wrote it, with the home folder for a `~` that no shell has replaced, as in --out=~/x.
+
+    Raises:
+        ValueError: it begins with `~name`, and there is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text}: no home folder is known for this; write the whole path") from None
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError where NumPy and PyTorch could not both be seeded with `seed`."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed {seed} is not a whole number from 0 to {MAX_SEED}; give another seed")
 
 
 def run_command(*, profile: str, dataset: str, seed: int, out: str = "") -> str:

@@ -8,6 +8,7 @@ from IPython.display import Markdown
 from made import CI
 
 from authoring import gates, lint, records
+from utils import course
 from utils.course import execution, report, runner
 from utils.course.records import recorded, show_recorded
 from utils.measure import ledger
@@ -52,7 +53,13 @@ def cells_of(html: str) -> list[list[str]]:
 
 def test_readme_shows_what_the_recorded_results_render_to():
     page = records.README.read_text(encoding="utf-8")
-    assert recorded.read(dataset="synthetic") and records.with_results(page) == page, "run: course results"
+    assert recorded.newest_hash("synthetic") and records.with_results(page) == page, "run: course results"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A run on the embedded shop that has made nothing yet."""
+    return course.begin("00_start_here", **CI | {"profile": "laptop"}, out=str(tmp_path_factory.mktemp("shop")))
 
 
 @pytest.mark.parametrize(
@@ -66,11 +73,11 @@ def test_readme_shows_what_the_recorded_results_render_to():
         ("06", "kept", {}),
     ],
 )
-def test_a_notebook_shows_the_recorded_results_as_they_are(number, shown, only):
+def test_a_notebook_shows_the_recorded_results_as_they_are(shop, number, shown, only):
     nb = nbformat.read(runner.notebooks(number)[0], as_version=4)
     (cell,) = (cell for cell in nb.cells if f"show_recorded.{shown}(" in cell.source)
     (found,) = (output.data for output in cell.outputs if output.output_type == "execute_result")
-    now = getattr(show_recorded, shown)("synthetic", **only)
+    now = getattr(show_recorded, shown)(shop, **only)
     if isinstance(now, Markdown):  # nothing is recorded, and the notebook says so
         assert found["text/markdown"] == now.data
     else:

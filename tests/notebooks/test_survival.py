@@ -27,13 +27,14 @@ COMMAND = (  # a shell starts its background jobs, such as these tests, deaf to 
     "from utils.course import cli; cli.main(sys.argv[2:])"
 )
 MAKE_STAGE = """
-import time
+import os
 from pathlib import Path
 from utils.course import stages
 with stages.whole(Path(OUT) / {stage!r}, notebook={notebook!r}) as folder:
-    for number in range(30):
-        (folder / f"part{{number}}.bin").write_bytes(bytes([number + SEED]) * 50_000)
-        time.sleep(0.03)  # as a large model takes its time, so that kills fall into the writing
+    for number in range(200):
+        with (folder / f"part{{number}}.bin").open("wb") as part:
+            part.write(bytes([number + SEED]) * 50_000)
+            os.fsync(part.fileno())  # as a large model takes its time, so that kills fall into the writing
 """
 ADD_ROWS = """
 from utils.measure import ledger
@@ -44,6 +45,14 @@ empty = dict.fromkeys(f for f in Row.model_fields if f not in (*facts, "stage", 
 rows = [Row(stage=s, label=s, seed=SEED, why_null=dict.fromkeys(empty, "made"), **facts, **empty) for s in {stages!r}]
 ledger.append(Path(OUT) / "ledger.jsonl", *rows)
 print("rows", len(rows))
+"""
+WAIT = """
+import time
+from pathlib import Path
+end = time.monotonic() + 300
+while not Path({file!r}).exists():
+    assert time.monotonic() < end, "it did not come"
+    time.sleep(0.02)
 """
 N_CHAINS, N_KILLS = 5, 4
 
@@ -145,7 +154,7 @@ def waiting(course, tmp_path):
     folder = tmp_path / "notebooks"
     shutil.copytree(course, folder)
     go, out = tmp_path / "go", tmp_path / "out"
-    cell = f"from pathlib import Path\nimport time\nwhile not Path({str(go)!r}).exists():\n    time.sleep(0.02)"
+    cell = WAIT.format(file=str(go))
     nbformat.write(notebook(f"open({str(tmp_path / 'there')!r}, 'w').close()", cell), folder / "02_two.ipynb")
     process = begin(folder, out)
     wait_for((tmp_path / "there").exists)

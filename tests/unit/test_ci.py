@@ -18,6 +18,7 @@ import yaml
 
 from utils import settings
 from utils.course import cli
+from utils.data import identity
 
 WORKFLOWS = ("pull-request", "weekly", "install")
 FOLDER = settings.ROOT / ".github" / "workflows"
@@ -187,7 +188,7 @@ def test_the_rules_refuse_a_workflow_that_breaks_one(old, new, problem):
 
 def test_what_the_quick_run_keeps_lies_where_the_run_puts_it():
     (keep,) = [step for step in steps(yaml.safe_load(text_of("pull-request"))) if "upload" in step.get("uses", "")]
-    folder = settings.run_folder(dataset="synthetic", profile_name="ci", seed=0).relative_to(settings.ROOT)
+    folder = identity.run_folder(dataset="synthetic", profile_name="ci", seed=0).relative_to(settings.ROOT)
     kept = keep["with"]["path"].split()
     assert kept == [f"{folder}/{name}" for name in ("notebooks/", "ledger.jsonl", "report.html")]
     assert keep["if"] == "${{ !cancelled() }}"

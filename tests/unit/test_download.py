@@ -8,6 +8,8 @@ import socket
 from pathlib import Path
 
 import pytest
+import requests
+from requests import exceptions
 from served import Page, serve
 
 from utils.data.public import download, sources
@@ -218,3 +220,26 @@ def test_full_disk_is_named_and_what_was_written_stays(site, tmp_path, monkeypat
     assert (tmp_path / "query.csv.part").stat().st_size == written[0]
     assert fetch(site, tmp_path).read_bytes() == BODY
     assert site.asked[-1] == ("/query.csv", f"bytes={written[0]}-")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "Missing dependencies for SOCKS support.",
+            "127.0.0.1: a SOCKS proxy is set, .*pip install PySocks, or unset ALL",
+        ),
+        (
+            "No connection adapters were found for 'ftp:'",
+            "127.0.0.1: No connection adapters .*hand over a copy with --from",
+        ),
+    ],
+)
+def test_a_kind_of_proxy_or_address_that_cannot_be_spoken_is_said_with_the_remedy(
+    site, tmp_path, monkeypatch, words, message
+):
+    def refuse(*_, **__):
+        raise exceptions.InvalidSchema(words)
+
+    monkeypatch.setattr(requests, "get", refuse)
+    refused(site, tmp_path, message)

@@ -1,5 +1,6 @@
 """The grid of distillation: which students it has, that a cell is made once, and what its table and picture say."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,12 +11,22 @@ from authoring import records as results_page
 from utils import settings
 from utils.course.records import recorded_grid, show_recorded
 from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell
+from utils.course.run import Run
 from utils.rank.metrics import Quality
 from utils.shrink.distil.distil_losses import LOSSES
 from utils.shrink.recipe import Recipe, Shape
 
-KEY = {"dataset": "synthetic", "profile": "laptop", "seed": 0}
+KEY = {"dataset": "synthetic", "dataset_hash": "h", "profile": "laptop", "seed": 0}
 TAUGHT = Recipe().loss
+
+
+def of_data(dataset_hash):
+    """A run of a notebook on data of that hash, with no more than what is asked of it here."""
+    shop = SimpleNamespace(hash=dataset_hash)
+    return Run("04_distill", settings.profile("laptop"), "synthetic", 0, Path(), shop, {})
+
+
+SHOP = of_data("h")
 
 
 def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100, seed=0, by_query=()):
@@ -122,7 +133,7 @@ def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monke
 def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
     for one in (cell(), cell(LABELS, ndcg10=0.7), cell(d_ff=480, ndcg10=0.85)):
         recorded_grid.write(one)
-    shown = show_recorded.grid("synthetic")
+    shown = show_recorded.grid(SHOP)
     assert shown.to_dict("index") == {
         "3 layers, 4 heads, 480 neurons": {"MACs": "50%", TAUGHT: "0.850", LABELS: "–"},
         "3 layers, 4 heads, 240 neurons": {"MACs": "25%", TAUGHT: "0.800", LABELS: "0.700"},
@@ -133,14 +144,21 @@ def test_every_loss_of_one_shape_stands_in_a_table_of_its_own_the_best_first():
     for one in (cell(), cell(LABELS, ndcg10=0.7), cell("margin_mse", ndcg10=0.72), cell(LABELS + LONG, n_pairs=400)):
         recorded_grid.write(one)
     recorded_grid.write(cell(d_ff=480, ndcg10=0.9))
-    shown = show_recorded.grid_losses("synthetic")
+    shown = show_recorded.grid_losses(SHOP)
     assert shown.index.tolist() == [TAUGHT, "margin_mse", LABELS, LABELS + LONG]
     assert shown.index.name == "3 layers, 4 heads, 240 neurons; seed 0"
-    assert "margin_mse" not in show_recorded.grid("synthetic").columns
+    assert "margin_mse" not in show_recorded.grid(SHOP).columns
     last = shown.iloc[-1]
     assert (last["pairs"], last["NDCG@10"], last["of the teacher's"]) == ("400", "0.800", "88.9%")
     assert last["what the student copies"] == shown.loc[LABELS, "what the student copies"]
-    assert show_recorded.grid_losses("shoes") is None
+    assert show_recorded.grid_losses(of_data("other")) is None  # of another data set, whatever its name
+
+
+def test_cells_of_two_data_sets_of_one_name_lie_side_by_side_and_are_never_mixed():
+    for content, ndcg10 in (("a" * 16, 0.1), ("b" * 16, 0.2)):
+        recorded_grid.write(cell(ndcg10=ndcg10).model_copy(update={"dataset": "shop", "dataset_hash": content}))
+    assert [one.ndcg10 for one in recorded_grid.read(dataset_hash="b" * 16)] == [0.2]
+    assert "Nothing is recorded" in show_recorded.grid(SHOP).data
 
 
 def test_every_loss_of_the_grid_is_put_into_words():
@@ -155,7 +173,7 @@ def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how
         recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=labels))
     recorded_grid.write(cell(d_ff=480, ndcg10=0.75))
     recorded_grid.write(cell("margin_mse"))
-    cells = recorded_grid.read(dataset="synthetic")
+    cells = recorded_grid.read(dataset_hash="h")
     assert recorded_grid.families(cells) == {
         f"{LABELS}, 4 heads, 240 neurons": [(720, 0.82), (240, 0.35)],
         f"{TAUGHT}, 4 heads, 240 neurons": [(720, 0.80), (240, 0.60)],
@@ -163,7 +181,7 @@ def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how
         "pruned, the start of all": [(1800, 0.85)],
         "teacher": [(2880, 0.9)],
     }
-    figure = show_recorded.grid_picture("synthetic")
+    figure = show_recorded.grid_picture(SHOP)
     assert "beat labels at 1 of 2 shapes (-0.02 to +0.25)" in figure.axes[0].get_title(loc="left")
     plt.close(figure)
 
@@ -174,7 +192,7 @@ def test_several_seeds_are_shown_by_their_mean_and_named():
         recorded_grid.write(cell(LABELS, seed=seed, ndcg10=labels))
         recorded_grid.write(cell(n_layers=1, seed=seed, ndcg10=0.2))
         recorded_grid.write(cell(LABELS, n_layers=1, seed=seed, ndcg10=0.2))
-    cells = recorded_grid.read(dataset="synthetic")
+    cells = recorded_grid.read(dataset_hash="h")
     shown = recorded_grid.table(cells)
     assert shown.index.name == "student, seeds 0, 1"
     assert shown.loc["3 layers, 4 heads, 240 neurons"].to_dict() == {"MACs": "25%", TAUGHT: "0.650", LABELS: "0.550"}
@@ -183,15 +201,15 @@ def test_several_seeds_are_shown_by_their_mean_and_named():
 
 
 def test_the_readme_says_where_the_teachers_scores_beat_labels():
-    assert results_page.labels_or_teacher("synthetic") == ""
+    assert results_page.labels_or_teacher(recorded_grid.read(dataset_hash="h")) == ""
     for n_layers, taught in ((3, 0.8), (1, 0.4)):
         recorded_grid.write(cell(n_layers=n_layers, ndcg10=taught))
         recorded_grid.write(cell(LABELS, n_layers=n_layers, ndcg10=0.6))
-    said = results_page.labels_or_teacher("synthetic")
+    said = results_page.labels_or_teacher(recorded_grid.read(dataset_hash="h"))
     assert said.endswith("the teacher's scores beat labels at 1 of 2 shapes (-0.20 to +0.20).\n")
     for loss, ndcg10 in ((TAUGHT, 0.875), (LABELS, 0.75)):
         recorded_grid.write(cell(loss + LONG, ndcg10=ndcg10))
-    said = results_page.labels_or_teacher("synthetic")
+    said = results_page.labels_or_teacher(recorded_grid.read(dataset_hash="h"))
     long = f"in the steps of a long run `{LABELS}` 0.750, `{TAUGHT}` 0.875 (teacher 0.900)"
     assert said.endswith(f"1 of 2 shapes (-0.20 to +0.20); {long}.\n")
 
@@ -201,15 +219,15 @@ def test_the_readme_says_where_the_teachers_scores_beat_labels():
     [(0.5, "labels alone did better"), (0.9, "the teacher's scores paid"), (0.7, "no difference is sure")],
 )
 def test_the_whole_recipe_is_held_against_labels_alone_query_by_query(taught, verdict):
-    assert show_recorded.worth_of_scores("synthetic") == ""
+    assert show_recorded.worth_of_scores(SHOP) == ""
     alone = [0.6, 0.8] * 20
     for seed in (0, 1):
         recorded_grid.write(cell(LABELS + WHOLE, seed=seed, ndcg10=0.7, by_query=alone))
-    assert show_recorded.worth_of_scores("synthetic") == ""  # nothing to compare it with
+    assert show_recorded.worth_of_scores(SHOP) == ""  # nothing to compare it with
     recorded_grid.write(cell(TAUGHT + WHOLE, ndcg10=taught, by_query=[taught] * 40))
     recorded_grid.write(cell(TAUGHT + WHOLE, seed=2, ndcg10=0.1, by_query=[0.1] * 40))  # nobody to compare it with
     recorded_grid.write(cell(TAUGHT + WHOLE, seed=1, code="older", by_query=[0.1] * 40))
-    said = show_recorded.worth_of_scores("synthetic")
+    said = show_recorded.worth_of_scores(SHOP)
     assert said.startswith("NDCG@10 on valid, in as many steps as the whole recipe")
     assert f"scores, then labels {taught:.3f}, labels alone 0.700; the first minus the second " in said
     assert said.endswith(f"]: {verdict}.")
@@ -218,12 +236,12 @@ def test_the_whole_recipe_is_held_against_labels_alone_query_by_query(taught, ve
 def test_before_labels_and_teacher_can_be_compared_there_is_a_table_and_no_picture():
     for loss in ("logit_mse", TAUGHT):
         recorded_grid.write(cell(loss))
-    assert len(show_recorded.grid("synthetic")) == 1 and show_recorded.grid_picture("synthetic") is None
+    assert len(show_recorded.grid(SHOP)) == 1 and show_recorded.grid_picture(SHOP) is None
 
 
 def test_a_damaged_cell_is_named_and_nothing_recorded_is_said_with_the_command(results):
-    assert "course results --grid --dataset synthetic" in show_recorded.grid("synthetic").data
-    assert show_recorded.grid_picture("synthetic") is None
+    assert "course results --grid --dataset synthetic" in show_recorded.grid(SHOP).data
+    assert show_recorded.grid_picture(SHOP) is None
     recorded_grid.write(cell()).write_text("{")
     with pytest.raises(ValueError, match=r"grid/synthetic-laptop-0-list_net-3-4-240\.json: file: .*; delete it"):
-        recorded_grid.read(dataset="synthetic")
+        recorded_grid.read(dataset_hash="h")

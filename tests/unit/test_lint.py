@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from made import run
+from made import whole_notebook
 
 from authoring import committed_form, lint
 from utils import settings
@@ -29,7 +29,7 @@ def house(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text(README)
 
     def write(change=lambda nb: None, *, afterwards=lambda nb: None):
-        nb = run()
+        nb = whole_notebook()
         change(nb)
         for count, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), start=1):
             cell.execution_count = count

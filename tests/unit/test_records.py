@@ -10,8 +10,9 @@ from made import RUN, notebook, row
 from authoring import records
 from utils import disk, settings
 from utils.course import fingerprint, runner
-from utils.course.records import recorded, recorded_tables, show_recorded
-from utils.course.run import Run
+from utils.course.records import recorded, recorded_grid, recorded_tables, show_recorded
+from utils.course.run import TEACHER_SCORES, Run
+from utils.data import catalogue
 from utils.measure import ledger
 from utils.rank import metrics
 from utils.shrink.recipe import Recipe
@@ -28,12 +29,21 @@ def record(seed, **changes):
     return recorded.write([row(**changes)], command="course results", code="c")
 
 
+def read(dataset_hash="x"):
+    return recorded.read(dataset_hash=dataset_hash)
+
+
+def of_data(dataset_hash, *, dataset="synthetic", profile="laptop"):
+    """A run of a notebook on data of that hash, with no more than what is asked of it here."""
+    return Run("01_one", settings.profile(profile), dataset, 0, Path(), SimpleNamespace(hash=dataset_hash), {})
+
+
 def test_a_recorded_run_gives_back_its_rows(folder):
     rows = [row(dataset="synthetic", profile="laptop", seed=3, label="a"), row(label="b", dataset="synthetic", seed=3)]
-    rows = [each.model_copy(update={"profile": "laptop"}) for each in rows]
+    rows = [each.changed(identity={"profile": "laptop"}) for each in rows]
     path = recorded.write(rows, command="course results", code="c")
     assert path == folder / "synthetic-laptop-3.json"
-    (run,) = recorded.read(dataset="synthetic")
+    (run,) = read()
     assert run.ledger_rows() == rows and run.command == "course results"
     assert '"machine"' in path.read_text() and path.read_text().count("vector_instructions") == 1
 
@@ -41,7 +51,7 @@ def test_a_recorded_run_gives_back_its_rows(folder):
 def test_runs_are_drawn_together_by_means_of_quality_and_medians_of_time(folder):
     for seed, (ndcg, rate) in enumerate([(0.8, 10), (0.9, 30), (0.7, 11)]):
         record(seed, ndcg10=ndcg, pairs_per_s=rate)
-    table = recorded_tables.tabulate(dataset="synthetic")
+    table = recorded_tables.tabulate(read())
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.700 to 0.900" and table.loc["teacher", "NDCG@10"] == "0.800"
     assert table.loc["teacher", "pairs/s"] == "11"
     assert "to the teacher" not in table  # no run kept the quality of every query
@@ -56,20 +66,51 @@ def test_the_page_says_which_seeds_ran_on_which_machine(folder):
     assert "this machine with seed 2: processor second" in records.sections()
 
 
-def test_runs_of_data_that_have_changed_since_are_left_out(folder):
+def test_recorded_figures_are_those_of_the_very_data_and_never_of_others_of_their_name(folder):
+    record(0, dataset="shop", dataset_hash="one" * 4), record(0, dataset="shop", dataset_hash="two" * 4)
+    assert len(list(folder.iterdir())) == 2
+    assert [run.dataset_hash for run in read("two" * 4)] == ["two" * 4] and read("three" * 4) == []
+    shown = show_recorded.quality(of_data("one" * 4, dataset="de/shop"))
+    assert list(shown.index) == ["teacher"]
+    nothing = show_recorded.quality(of_data("three" * 4, dataset="de/shop"))
+    assert "course results --dataset de/shop --profile laptop" in nothing.data
+    assert "Nothing is recorded" in show_recorded.kept(of_data("three" * 4)).data
+
+
+def test_a_folder_called_synthetic_is_shown_nothing_of_the_embedded_shop_and_its_record_replaces_none(folder):
+    record(0, dataset_hash="the embedded shop")
+    own = settings.dataset_name("./synthetic")
+    assert "Nothing is recorded" in show_recorded.quality(of_data("own data", dataset="./synthetic")).data
+    record(0, dataset=own, dataset_hash="own data")
+    assert len(read("the embedded shop")) == len(read("own data")) == 1
+
+
+def test_the_quick_profile_shows_what_the_default_one_recorded_and_others_their_own(folder):
+    record(0), record(1, profile="gpu")
+    shown = {name: show_recorded.quality(of_data("x", profile=name)) for name in ("ci", "laptop", "gpu")}
+    assert "seeds 0" in shown["ci"] and "seeds 0" in shown["laptop"] and "seeds 1" in shown["gpu"]
+
+
+def test_the_page_leaves_out_runs_of_data_that_have_changed_since(folder):
     record(0, dataset_hash="old", time_utc="2026-01-01T"), record(1, dataset_hash="new", time_utc="2026-01-02T")
-    assert [run.seed for run in recorded.read(dataset="synthetic")] == [1]
-    assert "seeds 1" in recorded_tables.tabulate(dataset="synthetic").columns
+    assert recorded.newest_hash("synthetic") == "new" and recorded.newest_hash("shoes") is None
+    assert "seeds 1" in records.sections() and "seeds 0" not in records.sections()
+
+
+def test_what_is_committed_of_the_embedded_shop_is_of_the_shop_as_it_is_now():
+    now = catalogue.load("synthetic", profile=settings.profile("ci")).hash
+    assert read(now) and recorded_grid.read(dataset_hash=now)
+    assert all(recorded.path_of_record(run).exists() for run in read(now))
 
 
 def test_a_row_is_of_one_size_of_model_and_says_its_seeds_where_they_are_not_all(folder):
     for seed, (n_params, ndcg10) in enumerate([(9, 0.9), (9, 0.8), (5, 0.4)]):
         record(seed, n_params=n_params, ndcg10=ndcg10, time_utc=f"2026-01-0{3 - seed}T")  # seed 0 is the newest
-    table = recorded_tables.tabulate(dataset="synthetic")
+    table = recorded_tables.tabulate(read())
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.800 to 0.900 (seeds 0, 1)"
     assert table.loc["teacher", "NDCG@10"] == "0.850"
     record(0, n_params=7, ndcg10=0.5, time_utc="2026-01-04T")
-    assert recorded_tables.tabulate(dataset="synthetic").loc["teacher", "seeds 0, 1, 2"] == "0.500 (seed 0)"
+    assert recorded_tables.tabulate(read()).loc["teacher", "seeds 0, 1, 2"] == "0.500 (seed 0)"
 
 
 def test_a_data_set_is_shown_by_the_profile_in_its_record_and_not_by_its_name(folder):
@@ -84,24 +125,18 @@ def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_
     teacher = dict.fromkeys(queries, 0.8)
     for seed, sign in enumerate((1, -1)):  # what a query gains with one seed it loses with the other, less 0.02
         own = {query: 0.79 + sign * (0.1 if i % 2 else -0.1) for i, query in enumerate(queries)}
-        bm25 = {"stage": "bm25", "label": "BM25", "macs_per_pair": None, "why_null": {"macs_per_pair": "a baseline"}}
+        bm25 = {"stage": "bm25", "runtime": "bm25s", "precision": "fp32", "label": "BM25"}
         one = row(dataset="synthetic", profile="laptop", seed=seed, **bm25)
-        recorded.write([one], command="c", code="c", judged={"bm25": own, "teacher": teacher})
-    assert recorded_tables.tabulate(dataset="synthetic").loc["BM25", "to the teacher"] == "-0.010 [-0.010, -0.010]"
-    assert recorded_tables.kept(dataset="synthetic").empty  # a baseline has no costs to keep
+        recorded.write([one], command="c", code="c", ndcg10={"bm25-bm25s-fp32": own, TEACHER_SCORES: teacher})
+    assert recorded_tables.tabulate(read()).loc["BM25", "to the teacher"] == "-0.010 [-0.010, -0.010]"
+    assert recorded_tables.kept(read()).empty  # a baseline has no costs to keep
 
 
 def test_a_file_that_is_no_recorded_run_is_named(folder):
     path = record(0)
     path.write_text(path.read_text().replace('"seed": 0', '"sead": 0'))
     with pytest.raises(ValueError, match=r"synthetic-laptop-0\.json: s.*delete it, then run: course results"):
-        recorded.read(dataset="synthetic")
-
-
-def test_where_nothing_is_recorded_the_command_is_said_and_a_notebook_shows_it(folder):
-    with pytest.raises(ValueError, match="record it with: course results --dataset shoes"):
-        recorded_tables.tabulate(dataset="shoes")
-    assert "course results --dataset shoes" in show_recorded.quality("shoes").data
+        read()
 
 
 def test_a_notebook_shows_the_rows_of_notebooks_and_not_those_that_recipes_end_in(folder):
@@ -109,8 +144,8 @@ def test_a_notebook_shows_the_rows_of_notebooks_and_not_those_that_recipes_end_i
     rows = [row(label="teacher", stage="teacher", notebook="01_build_the_ranker", **changes)]
     rows.append(row(label="pruned", stage="pruned", notebook=recorded.STUDY, **changes))
     recorded.write(rows, command="c", code="c")
-    assert list(recorded_tables.tabulate(dataset="synthetic").index) == ["teacher", "pruned"]
-    assert list(show_recorded.quality("synthetic").index) == ["teacher"]
+    assert list(recorded_tables.tabulate(read()).index) == ["teacher", "pruned"]
+    assert list(show_recorded.quality(of_data("x")).index) == ["teacher"]
 
 
 @pytest.fixture
@@ -119,15 +154,15 @@ def runs(course, folder, monkeypatch):
     made = []
 
     def begin(notebook, *, profile, dataset, seed, out, needs):
-        found = lesson_made(tmp := Path(out))
+        found = run_made(tmp := Path(out))
         tmp.mkdir(parents=True, exist_ok=True)
-        found.save_quality("teacher", quality({"t1": 0.8, "t2": 0.4}))
+        found.save_quality(TEACHER_SCORES, quality({"t1": 0.8, "t2": 0.4}))
         found.run = {"dataset": settings.dataset_name(dataset), "profile": profile, "seed": seed, "dataset_hash": "h"}
         found.run |= {"n_queries": 7, "time_utc": "2026-01-31T"}
         bm25 = row(stage="bm25", label="BM25", notebook="01_one", **found.run)
         old = row(stage="student_old", label="old", notebook=recorded.STUDY, **found.run | {"time_utc": "2025"})
         ledger.append(tmp / "ledger.jsonl", bm25, old)
-        found.save_quality("student_old-x-x", quality({"t1": 0.1, "t2": 0.1}))
+        found.save_quality("student_old-x-x", quality({"t1": 0.1, "t2": 0.1}))  # of an earlier study
         made.append(("recipes", dataset, seed))
         return found
 
@@ -135,13 +170,14 @@ def runs(course, folder, monkeypatch):
         started.save_quality("quantized-openvino-int8", quality({"t2": 0.4, "t1": 0.7}))
         found = [row(stage=stage, notebook=recorded.STUDY, **started.run, **how) for stage, how in ROWS.items()]
         started.pending += found
-        started.keep_rates({"teacher-pytorch-fp32": (100.0, 50.0, 80.0), "quantized-openvino-int8": (2000, 1100, 1600)})
+        rates = {"teacher-pytorch-fp32-cpu-1": (100.0, 50.0, 80.0), "quantized-openvino-int8-cpu-1": (2000, 1100, 1600)}
+        started.keep_rates(rates)
         return found
 
-    monkeypatch.setattr(runner, "run", lambda *, dataset, seed, only, **_: made.append((only, dataset, seed)))
+    monkeypatch.setattr(runner, "make_stages", lambda *, dataset, seed, only, **_: made.append((only, dataset, seed)))
     monkeypatch.setattr(records.course, "begin", begin)
-    monkeypatch.setattr(records.chain, "apply", apply)
-    monkeypatch.setattr(records.chain, "on_valid", lambda *_: {"teacher": 0.8, "quantized": 0.796})
+    monkeypatch.setattr(records.pipeline, "apply", apply)
+    monkeypatch.setattr(records.pipeline, "on_valid", lambda *_: {"teacher": 0.8, "quantized": 0.796})
     for name in ("00_zero", "01_one"):
         course.write(name, notebook("a = 1"))
     return made
@@ -151,6 +187,7 @@ ROWS = {
     "teacher": {
         "runtime": "pytorch",
         "precision": "fp32",
+        "device": "cpu",
         "pairs_per_s": 100.0,
         "disk_bytes": 1000,
         "macs_per_pair": 50,
@@ -158,6 +195,7 @@ ROWS = {
     "quantized": {
         "runtime": "openvino",
         "precision": "int8",
+        "device": "cpu",
         "pairs_per_s": 2000.0,
         "disk_bytes": 90,
         "macs_per_pair": 5,
@@ -169,7 +207,7 @@ def quality(ndcg10):
     return metrics.Quality(ndcg10, {}, dict.fromkeys(ndcg10, ""))
 
 
-def lesson_made(folder):
+def run_made(folder):
     """A run of nothing but its folder and a test split of two queries."""
     pairs = {"test": {"query_id": ["t1", "t2"]}}
     return Run("results", None, "synthetic", 0, folder, SimpleNamespace(pairs=pairs, hash="h"), {})
@@ -210,7 +248,7 @@ def test_a_study_puts_a_table_of_every_data_set_between_the_marks(runs):
 
 def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_run(runs):
     study([0, 1])
-    table = recorded_tables.kept(dataset="synthetic")
+    table = recorded_tables.kept(read("h"))
     (line,) = table.to_dict("records")
     assert line["seeds"] == "0, 1"
     assert line["NDCG@10 kept"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
@@ -226,20 +264,20 @@ def test_a_record_without_the_turns_of_a_row_is_named_with_the_remedy(runs, fold
     path = folder / "synthetic-laptop-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"rates": {}}))
     with pytest.raises(ValueError, match="synthetic-laptop-0.json: has no pairs a second of .*delete it, then run"):
-        recorded_tables.kept(dataset="synthetic")
+        recorded_tables.kept(read("h"))
 
 
 def test_what_one_stage_kept_is_shown_alone(runs):
     study([0, 1])
-    whole = show_recorded.kept("synthetic")
+    whole = show_recorded.kept(of_data("h"))
     (label,) = whole.index
-    assert show_recorded.kept("synthetic", stage=label).to_dict() == whole.to_dict()
-    assert "course results --dataset synthetic" in show_recorded.kept("synthetic", stage="pruned").data
+    assert show_recorded.kept(of_data("h"), stage=label).to_dict() == whole.to_dict()
+    assert "course results --dataset synthetic" in show_recorded.kept(of_data("h"), stage="pruned").data
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.98974, "98.97%"), (0.9904, "99.0%"), (0.985, "98.5%")])
 def test_rounding_hides_no_miss_of_the_target(value, text):
-    assert recorded._share(value, target=0.99) == text
+    assert recorded_tables._share(value, target=0.99) == text
 
 
 def test_the_smallest_stage_that_keeps_enough_on_valid_is_found_and_test_has_no_say(folder):
@@ -251,18 +289,18 @@ def test_the_smallest_stage_that_keeps_enough_on_valid_is_found_and_test_has_no_
         ]
         on_valid = {"teacher": 0.8, "quantized": 0.82, "quantized_small": 0.8, "quantized_tiny": tiny}
         recorded.write(rows, command="c", code="c", on_valid=on_valid)
-    name, shares = recorded_tables.smallest_that_keeps(dataset="synthetic")
+    name, shares = recorded_tables.smallest_that_keeps(read())
     assert name == "quantized_small" and shares == pytest.approx(
         {"quantized": 1.025, "quantized_small": 1.0, "quantized_tiny": 0.9375}
     )
-    assert recorded_tables.smallest_that_keeps(dataset="shoes") == (None, {})
+    assert recorded_tables.smallest_that_keeps([]) == (None, {})
 
 
 def test_only_what_this_study_made_is_recorded_and_no_other_study_works_beside_it(runs, folder):
     study([0])
-    (run,) = recorded.read(dataset="synthetic")
+    (run,) = read("h")
     assert [each.stage for each in run.ledger_rows()] == ["bm25", "teacher", "quantized"]
-    assert run.judged.keys() == {"teacher", "quantized-openvino-int8"}
+    assert run.ndcg10.keys() == {TEACHER_SCORES, "quantized-openvino-int8"}
     (folder / "synthetic-laptop-0.json").unlink()
     lock = settings.ARTIFACTS / "results" / "synthetic-laptop-0" / ".study.lock"
     with disk.lock(lock, busy=""), pytest.raises(ValueError, match="another study is working there"):
@@ -298,7 +336,7 @@ def test_a_module_that_only_shows_leaves_a_run_fresh_and_one_that_decides_does_n
 
 
 def test_recorded_results_make_only_the_notebooks_fresh_that_show_them(folder):
-    reads, other = notebook("from utils.measure import recorded"), notebook("from utils.measure import cost")
+    reads, other = notebook("from utils.course.records import recorded"), notebook("from utils.measure import cost")
     record(0)
     before = [fingerprint.recorded_hashes(nb, dataset="synthetic") for nb in (reads, other)]
     record(0, ndcg10=0.5)
@@ -326,14 +364,14 @@ def test_the_code_of_a_run_changes_with_seed_and_data_but_not_with_where_the_dat
 def test_new_records_rerun_the_notebooks_that_show_them_but_not_where_their_stages_alone_are_wanted(
     course, folder, executed
 ):
-    course.write("01_one", notebook("from utils.measure import recorded"))
+    course.write("01_one", notebook("from utils.course.records import recorded"))
+    said = []
 
-    def run(*, shows):
-        said = []
-        runner.run(**RUN, out=str(folder / f"shows-{shows}"), shows=shows, echo=said.append)
-        return said
+    def run():
+        runner.run(**RUN, out=str(folder / "shows"), echo=said.append)
+        runner.make_stages(**RUN, only="01", out=str(folder / "stages"), echo=said.append)
+        return [line == "01_one: unchanged" for line in said[-2:]]
 
-    run(shows=True), run(shows=False)
-    assert run(shows=True) == run(shows=False) == ["01_one: unchanged"]
+    assert run() == [False, False] and run() == [True, True]
     record(0)
-    assert run(shows=True) != ["01_one: unchanged"] and run(shows=False) == ["01_one: unchanged"]
+    assert run() == [False, True]

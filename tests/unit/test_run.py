@@ -28,6 +28,13 @@ def test_damaged_stage_is_an_error_that_names_the_file_and_the_command(tmp_path)
         begin(tmp_path, needs=("teacher",))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused_before_anything_is_written(tmp_path, seed):
+    with pytest.raises(ValueError, match=f"seed {seed} is not a whole number from 0 to 4294967295; give another seed"):
+        begin(tmp_path / "out", seed=seed)
+    assert not (tmp_path / "out").exists()
+
+
 BM25 = Variant("bm25", "bm25s")
 NOT_JUDGED = Ranking.absent("not judged in this test")
 

@@ -5,8 +5,10 @@ import shutil
 import sys
 
 import nbformat
+import papermill
 import pytest
 from made import LABELS, RUN, notebook, write_shop
+from papermill.exceptions import PapermillExecutionError
 
 from utils import settings
 from utils.course import execution, fingerprint, runner, stages
@@ -38,6 +40,43 @@ def test_a_run_executes_in_place_stamps_the_copy_and_a_failure_names_the_cell(co
     assert "PROFILE" not in good.cells[1].source
     assert states(seed=7, out=str(out)) == {"01_good": "fresh", "02_bad": "failed"}
     assert sorted(path.name for path in (out / "notebooks").iterdir()) == ["01_good.ipynb", "02_bad.failed.ipynb"]
+
+
+def test_a_terminals_characters_and_a_backend_for_windows_leave_a_notebooks_output_and_pictures_alone(
+    course, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    picture = "import matplotlib.pyplot as plt; plt.plot([1, 2]);"
+    course.write("01_one", notebook("print('ランニング →')", picture))
+    runner.run(**RUN, out=str(tmp_path / "out"), echo=lambda text: None)
+    *_, said, drawn = nbformat.read(tmp_path / "out" / "notebooks" / "01_one.ipynb", as_version=4).cells
+    assert said.outputs[0].text == "ランニング →\n" and "image/png" in drawn.outputs[-1].data
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PapermillExecutionError(0, 1, "", "OSError", "[Errno 24] Too many open files", []),
+            r"01_one\.ipynb stopped: OSError: .*Too many open files \(kept as .*let more files be open with: ulimit -n",
+        ),
+        (RuntimeError("Kernel didn't respond in 60 seconds"), r"01_one\.ipynb its kernel did not start: Kernel didn't"),
+    ],
+    ids=["too few files", "no kernel"],
+)
+def test_a_failure_that_no_cell_holds_is_said_with_its_own_words(course, monkeypatch, error, said):
+    course.write("01_one", notebook("a = 1"))
+    monkeypatch.setattr(papermill, "execute_notebook", lambda source, copy, **_: leave_and_raise(source, copy, error))
+    with pytest.raises(execution.RunFailed, match=said):
+        runner.run(**RUN, echo=lambda text: None)
+    assert states() == {"01_one": "failed"}
+
+
+def leave_and_raise(source, copy, error):
+    """What a kernel that stopped before a cell could say why leaves: a copy without an error in it."""
+    shutil.copy(source, copy)
+    raise error
 
 
 def test_only_what_changed_is_run_again(course, executed):
@@ -153,7 +192,9 @@ def test_an_unknown_parameter_is_refused_before_anything_is_made(course, execute
     assert executed == [] and not settings.ARTIFACTS.exists()
 
 
-def test_changed_data_in_a_folder_reruns_and_its_path_is_passed_absolute(course, executed, tmp_path, monkeypatch):
+def test_changed_data_begins_another_run_and_the_path_of_its_folder_is_passed_absolute(
+    course, executed, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     write_shop(tmp_path / "shop")
     course.write("01_one", notebook("a = 1"))
@@ -161,7 +202,43 @@ def test_changed_data_in_a_folder_reruns_and_its_path_is_passed_absolute(course,
     assert executed == [("01_one", {"DATASET": str(tmp_path / "shop")})]
     assert states(dataset="shop") == {"01_one": "fresh"}
     write_shop(tmp_path / "shop", labels=LABELS.replace("q1,p1,1", "q1,p1,2"))
-    assert states(dataset="shop") == {"01_one": "changed"}
+    assert states(dataset="shop") == {"01_one": "never run"}
+    write_shop(tmp_path / "shop")
+    assert states(dataset="shop") == {"01_one": "fresh"}, "the first run is still there"
+
+
+def test_changed_data_reruns_in_a_folder_that_was_chosen(course, executed, tmp_path):
+    write_shop(tmp_path / "shop")
+    course.write("01_one", notebook("a = 1"))
+    chosen = {"dataset": str(tmp_path / "shop"), "out": str(tmp_path / "out")}
+    runner.run(**RUN | chosen, echo=str)
+    assert states(**chosen) == {"01_one": "fresh"}
+    write_shop(tmp_path / "shop", labels=LABELS.replace("q1,p1,1", "q1,p1,2"))
+    assert states(**chosen) == {"01_one": "changed"}
+
+
+def test_runs_of_two_shops_of_one_name_stand_side_by_side_and_one_that_was_moved_is_found_again(
+    course, executed, tmp_path
+):
+    course.write("01_one", notebook("a = 1"))
+    shops = []
+    for country, labels in (("en", LABELS), ("de", LABELS.replace("q2,p1,1", "q2,p1,2"))):
+        (tmp_path / country).mkdir()
+        shops.append(tmp_path / country / "shop")
+        write_shop(shops[-1], labels=labels)
+        runner.run(**RUN | {"dataset": str(shops[-1])}, echo=str)
+    assert [passed["DATASET"] for _, passed in executed] == [str(shop) for shop in shops]
+    assert len(list(settings.ARTIFACTS.iterdir())) == 2
+    shops[0].rename(tmp_path / "shop")
+    assert states(dataset=str(tmp_path / "shop")) == states(dataset=str(shops[1])) == {"01_one": "fresh"}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused_before_anything_is_executed(course, executed, seed):
+    course.write("01_one", notebook("a = 1"))
+    with pytest.raises(ValueError, match=f"seed {seed} is not a whole number from 0 to"):
+        runner.run(**RUN | {"seed": seed})
+    assert executed == [] and not settings.ARTIFACTS.exists()
 
 
 def test_a_parameter_that_the_notebook_lacks_is_refused(course, executed):
@@ -185,15 +262,15 @@ def test_an_unknown_notebook_is_answered_with_those_there_are(course):
         runner.notebooks(only="9")
 
 
-def test_fetched_set_is_run_by_its_name_and_reruns_when_its_files_change(course, executed, tmp_path, monkeypatch):
+def test_fetched_set_is_run_by_its_name_and_other_files_of_it_are_another_run(course, executed, tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "DATA", tmp_path)
     course.write("01_one", notebook("a = 1"))
     chosen = RUN | {"dataset": "wands"}
     with pytest.raises(ValueError, match="fetch it with: course data fetch wands"):
         runner.run(**chosen)
     write_shop(tmp_path / "wands")
-    assert runner.run(**chosen, echo=str) == settings.ARTIFACTS / "wands-laptop-0"
+    assert runner.run(**chosen, echo=str).name.startswith("wands-")
     assert executed == [("01_one", {"DATASET": "wands"})]
     assert states(dataset="wands") == {"01_one": "fresh"}
     write_shop(tmp_path / "wands", labels=LABELS.replace("q2,p1,1", "q2,p1,2"))
-    assert states(dataset="wands") == {"01_one": "changed"}
+    assert states(dataset="wands") == {"01_one": "never run"}

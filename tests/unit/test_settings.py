@@ -1,4 +1,4 @@
-"""Profiles, run folders, and the telemetry of dependencies, which is off."""
+"""Profiles, names and places of data, seeds, and the telemetry of dependencies, which is off."""
 
 import subprocess
 import sys
@@ -11,15 +11,6 @@ from utils import settings
 def test_unknown_profile_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="ci, laptop, gpu"):
         settings.profile("desktop")
-
-
-def test_run_folder_is_named_by_data_set_profile_and_seed():
-    folder = settings.run_folder(dataset="some/where/My Shop", profile_name="ci", seed=3)
-    assert folder == settings.ARTIFACTS / "my-shop-ci-3"
-
-
-def test_run_folder_can_be_chosen(tmp_path):
-    assert settings.run_folder(dataset="synthetic", profile_name="ci", seed=0, out=tmp_path) == tmp_path
 
 
 def test_libraries_see_their_telemetry_switched_off():
@@ -55,3 +46,35 @@ def test_set_that_was_not_fetched_is_refused_with_the_command(tmp_path, monkeypa
     monkeypatch.setattr(settings, "DATA", tmp_path)
     with pytest.raises(ValueError, match="^esci is not here yet; fetch it with: course data fetch esci$"):
         settings.data_folder("esci")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("some/where/My Shop", "my-shop"),
+        ("магазин", "dataset"),
+        ("synthetic", "synthetic"),
+        ("./synthetic", "own-synthetic"),
+        ("/data/Synthetic/", "own-synthetic"),
+        ("x" * 300, "x" * 40),
+        ("de/shop/.", "shop"),
+        ("de/shop/..", "de"),
+    ],
+)
+def test_a_data_set_is_named_by_its_folder_and_no_folder_bears_the_name_of_the_embedded_shop(dataset, name):
+    assert settings.dataset_name(dataset) == name
+
+
+def test_a_tilde_is_the_home_folder_in_every_path_and_an_unknown_user_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert settings.data_folder("~/shop") == settings.user_path("~/shop") == tmp_path / "shop"
+    with pytest.raises(ValueError, match="~nobody-here/x: no home folder is known for this; write the whole path"):
+        settings.user_path("~nobody-here/x")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_cannot_take_is_refused_with_those_it_can(seed):
+    with pytest.raises(ValueError, match=f"seed {seed} is not a whole number from 0 to 4294967295"):
+        settings.check_seed(seed)
+    settings.check_seed(2**32 - 1)

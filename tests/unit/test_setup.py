@@ -6,6 +6,7 @@ Whether the locked packages install and import together is not shown here: whoev
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 import tomllib
@@ -90,8 +91,11 @@ def environment_problems(text: str, *, requires_python: str) -> list[str]:
     return problems
 
 
-def third_party_imports(paths: Iterable[Path]) -> set[str]:
-    """The top-level names that modules of utils/ import and that are neither ours nor Python's."""
+OURS = {"utils", "authoring"}
+
+
+def imported_names(paths: Iterable[Path]) -> set[str]:
+    """The top-level names that modules import."""
     names = set()
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -99,7 +103,7 @@ def third_party_imports(paths: Iterable[Path]) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"utils"}
+    return names
 
 
 def requires_python() -> str:
@@ -173,18 +177,27 @@ def test_the_development_lock_pins_exactly_and_agrees_with_the_lock():
     }
 
 
-def test_what_utils_imports_is_a_direct_dependency_and_what_authors_import_one_of_theirs():
-    ours, authors = (set((ROOT / name).rglob("*.py")) for name in ("utils", "authoring"))
-    assert unnamed(ours, files=["requirements.in"]) == set()
-    assert unnamed(authors, files=["requirements.in", "requirements-dev.in"]) == set()
-    assert unnamed(authors, files=["requirements.in"]) == {"PIL", "markdown_it", "yaml"}
+def test_what_we_import_is_a_direct_dependency():
+    for_learners = {ROOT / "rank_for_less.py", *(ROOT / "utils").rglob("*.py")}
+    for_authors = set((ROOT / "authoring").rglob("*.py"))
+    assert unnamed(for_learners, files=["requirements.in"]) == set()
+    assert unnamed(for_authors, files=["requirements.in", "requirements-dev.in"]) == set()
+    assert unnamed(for_authors, files=["requirements.in"]) == {"PIL", "markdown_it", "yaml"}
 
 
-def test_the_authors_tools_are_no_part_of_what_learners_install():
-    packages = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["packages"]["find"]["include"]
-    assert packages == ["utils*"]
-    of_authors = tomllib.loads(read("authoring/pyproject.toml"))
-    assert of_authors["project"]["entry-points"] == {"rank_for_less.commands": {"authoring": "authoring.commands:app"}}
+def test_what_learners_install_never_imports_the_authors_tools(tmp_path):
+    for_learners = {ROOT / "rank_for_less.py", *(ROOT / "utils").rglob("*.py")}
+    assert "authoring" not in imported_names(for_learners)
+    (tmp_path / "a.py").write_text("def publish():\n    from authoring import publish\n")
+    assert imported_names([tmp_path / "a.py"]) == {"authoring"}, "what is imported inside a function would be seen"
+
+
+def test_the_wheel_holds_the_package_and_where_the_command_begins_and_not_the_authors_tools():
+    written = tomllib.loads(read("pyproject.toml"))
+    tools = written["tool"]["setuptools"]
+    assert (tools["py-modules"], tools["packages"]["find"]["include"]) == (["rank_for_less"], ["utils*"])
+    module, _, function = written["project"]["scripts"]["course"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
 
 
 def unnamed(modules: Iterable[Path], *, files: Iterable[str]) -> set[str]:
@@ -193,6 +206,6 @@ def unnamed(modules: Iterable[Path], *, files: Iterable[str]) -> set[str]:
     distributions = metadata.packages_distributions()
     return {
         name
-        for name in third_party_imports(modules)
+        for name in imported_names(modules) - set(sys.stdlib_module_names) - OURS
         if not named & {canonicalize_name(found) for found in distributions.get(name, [name])}
     }

@@ -6,6 +6,7 @@ commands come from installed packages with an entry point in the group COMMANDS,
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import sys
@@ -15,15 +16,17 @@ from typing import Annotated
 
 import typer
 
-from utils import settings
+from utils import environment, settings
+from utils.data import identity
 
 INTERRUPTED = 130
 COMMANDS = "rank_for_less.commands"
 REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EROFS: "give a folder that can be written with --out",
-    errno.EACCES: "make it writable, or give another folder with --out",
+    errno.EMFILE: f"let more files be open with: ulimit -n {environment.N_FILES}",
 }
+REFUSED = (errno.EACCES, errno.EPERM)
 
 app = typer.Typer(
     help="Rank for Less: run the course and look at what it made.",
@@ -40,8 +43,10 @@ Dataset = Annotated[
     ),
 ]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help=f"sizes of the run: {', '.join(settings.PROFILES)}")]
-Seed = Annotated[int, typer.Option(help="seed of training; the data never depends on it")]
-Out = Annotated[str, typer.Option(help="folder for all the run makes (artifacts/<dataset>-<profile>-<seed> if empty)")]
+Seed = Annotated[int, typer.Option(min=0, max=settings.MAX_SEED, help="seed of training; the data never depends on it")]
+Out = Annotated[
+    str, typer.Option(help="folder for all the run makes (one in artifacts/, of these data alone, if empty)")
+]
 From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
 Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
 
@@ -133,7 +138,9 @@ def check(
 
     tables = catalogue.read(dataset)
     if dataset == "synthetic":
-        typer.echo("synthetic is the embedded shop, which is always there; a folder of that name is ./synthetic")
+        typer.echo(
+            "synthetic is the embedded shop, which is always there and good; a folder of that name is ./synthetic"
+        )
     for line in summary.lines(tables):
         typer.echo(line)
 
@@ -144,22 +151,31 @@ def check(
 
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
     settings.profile(profile)
-    return settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    return identity.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
 
 
-def add_installed_commands() -> None:
-    """Add the commands of every installed package that offers some under COMMANDS."""
+def with_installed_commands() -> typer.Typer:
+    """The command line with the commands of every installed package that offers some under COMMANDS.
+
+    Commands that cannot be loaded, as of a package that is half removed, are said and left out.
+    """
+    whole = copy.copy(app)
+    whole.registered_commands = list(app.registered_commands)
     for entry in entry_points(group=COMMANDS):
-        app.registered_commands.extend(entry.load().registered_commands)
+        try:
+            whole.registered_commands += entry.load().registered_commands
+        except ImportError as error:
+            typer.echo(f"course: the commands of '{entry.name}' cannot be loaded ({error}) and are left out", err=True)
+    return whole
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends with one paragraph on standard error, a traceback only with --debug."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    add_installed_commands()
     try:
-        app([a for a in arguments if a != "--debug"], prog_name="course")
+        environment.prepare_command()
+        with_installed_commands()([a for a in arguments if a != "--debug"], prog_name="course")
     except Exception as error:
         if debug:
             raise
@@ -169,17 +185,31 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _words(error: Exception) -> str:
     """One paragraph; what the system refused comes with a remedy."""
-    remedy = REMEDIES.get(error.errno) if isinstance(error, OSError) else None
+    remedy = _remedy(error) if isinstance(error, OSError) else None
     if remedy is None:
         return " ".join(str(error).split()) or type(error).__name__
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{os.strerror(error.errno)}; {remedy}, then the same command goes on"
 
 
+def _remedy(error: OSError) -> str | None:
+    if error.errno not in REFUSED or not error.filename:
+        return REMEDIES.get(error.errno)
+    place = Path(os.path.abspath(os.fsdecode(error.filename)))
+    for above in reversed(place.parents):
+        if above.exists() and not os.access(above, os.X_OK):
+            return f"make {above} readable"
+    if place.exists() and not os.access(place, os.R_OK):
+        return "make it readable"
+    return "make it writable, or give another folder with --out"
+
+
 def _exit_status(error: Exception) -> int:
     from utils.course.runner import Interrupted
 
-    return INTERRUPTED if isinstance(error, Interrupted) else 2 if isinstance(error, ValueError) else 1
+    return (
+        INTERRUPTED if isinstance(error, Interrupted) else 2 if isinstance(error, ValueError | PermissionError) else 1
+    )
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import nbformat
 
-from utils import disk, settings
+from utils import disk, environment, settings
 from utils.course import fingerprint as prints
 from utils.course import stages
 
 STAMP = "rank_for_less"
-FULL = os.strerror(errno.ENOSPC)
+REMEDIES = {  # by what the system says
+    os.strerror(errno.ENOSPC): "free some space",
+    os.strerror(errno.EMFILE): f"let more files be open with: ulimit -n {environment.N_FILES}",
+}
 
 
 class RunFailed(RuntimeError):
@@ -48,7 +51,7 @@ def execute(job: Job) -> float:
     """Run the notebook, stamp it, put it in place of the last copy; returns seconds.
 
     Raises:
-        RunFailed: a cell failed or the kernel died; what was done is kept as *.failed.ipynb.
+        RunFailed: a cell failed, or the kernel died or did not start; what was done is kept as *.failed.ipynb.
         KeyboardInterrupt: Ctrl-C; the kernel is stopped.
     """
     job.executed.parent.mkdir(parents=True, exist_ok=True)
@@ -94,13 +97,18 @@ def _papermill(job: Job) -> None:
             progress_bar={"desc": job.source.stem, "leave": False, "disable": None},
         )
     except PapermillExecutionError as error:
-        raise _failure(job, f"cell {_failing_cell(job.partial)}: {error.ename}: {error.evalue}") from error
+        raise _failure(job, f"{_failing_cell(job.partial)}: {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
         raise _failure(job, f"its kernel stopped, perhaps for want of memory: {error}") from error
+    except RuntimeError as error:
+        raise _failure(job, f"its kernel did not start: {error}") from error
 
 
 def _own_kernel() -> type:
-    """A kernel of this very interpreter, whatever kernels the user has installed under the same name."""
+    """A kernel of this very interpreter, whatever kernels the user has installed under the same name.
+
+    MPLBACKEND is not for it: with a window's or a file's backend its pictures would not be in the notebook.
+    """
     import zmq
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
@@ -112,20 +120,29 @@ def _own_kernel() -> type:
         def _transport_encryption_default(self) -> str:
             return "auto" if zmq.has("curve") else "disabled"  # "auto" keeps the kernel from warning
 
+        async def start_kernel(self, **how) -> None:
+            env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+            await super().start_kernel(**{"env": env} | how)
+
     return OwnKernel
 
 
-def _failing_cell(path: Path) -> int:
-    """Index of the cell that failed, counted from 0 in the master, which lacks the cells that papermill adds."""
+def _failing_cell(path: Path) -> str:
+    """The cell that failed, counted from 0 in the master, which lacks the cells that papermill adds.
+
+    Where the kernel could not even say what went wrong, as with too few files, no cell holds an error.
+    """
     added = {"injected-parameters", "papermill-error-cell-tag"}
     nb = nbformat.read(path, as_version=4)
     cells = [cell for cell in nb.cells if not added & set(cell.metadata.get("tags", []))]
-    failed = (any(output.output_type == "error" for output in cell.get("outputs", [])) for cell in cells)
-    return list(failed).index(True)
+    failed = [any(output.output_type == "error" for output in cell.get("outputs", [])) for cell in cells]
+    return f"cell {failed.index(True)}" if True in failed else "stopped"
 
 
 def _failure(job: Job, what: str) -> RunFailed:
-    remedy = "free some space" if FULL in what else "correct it"
+    remedy = next((remedy for said, remedy in REMEDIES.items() if said in what), "correct it")
+    kept = ""
     if job.partial.exists():
         os.replace(job.partial, job.failed)
-    return RunFailed(f"{job.source.name} {what} (kept as {job.failed.name}; {remedy}, then 'course run' goes on)")
+        kept = f"kept as {job.failed.name}; "
+    return RunFailed(f"{job.source.name} {what} ({kept}{remedy}, then 'course run' goes on)")

@@ -16,8 +16,8 @@ from nbformat import NotebookNode
 
 import utils
 from utils import disk, settings
+from utils.data import identity
 
-DATA_FILES = ("queries.csv", "products.csv", "labels.csv", "events.csv")
 PACKAGE = Path(utils.__file__).resolve().parent
 
 
@@ -45,19 +45,14 @@ def data_hashes(dataset: str) -> dict[str, str]:
     Raises:
         ValueError: there is no such folder, or the public set has not been fetched.
     """
-    if dataset == "synthetic":
-        return {}
-    folder = settings.data_folder(dataset)
-    if not folder.is_dir():
-        raise ValueError(f"{dataset}: no such folder; give 'synthetic' or a folder with {', '.join(DATA_FILES[:3])}")
-    return {f"data {name}": disk.sha256(folder / name) for name in DATA_FILES if (folder / name).is_file()}
+    return {f"data {name}": digest for name, digest in identity.file_hashes(dataset).items()}
 
 
 def recorded_hashes(nb: NotebookNode, *, dataset: str) -> dict[str, str]:
     """Hashes of the recorded results that the notebook may show; none where it does not reach them."""
     name, readers = f"{settings.dataset_name(dataset)}-*.json", modules(nb)
     places = {"recorded.py": settings.RESULTS, "recorded_grid.py": settings.RESULTS / "grid"}
-    folders = [folder for reader, folder in places.items() if PACKAGE / "measure" / reader in readers]
+    folders = [folder for reader, folder in places.items() if PACKAGE / "course" / "records" / reader in readers]
     files = sorted(path for folder in folders for path in folder.glob(name))
     return {f"recorded {path.relative_to(settings.RESULTS)}": disk.sha256(path) for path in files}
 

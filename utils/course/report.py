@@ -32,7 +32,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
     if not folder.is_dir():
         raise ValueError(f"{folder.name}: nothing has run there yet; start with: {command}")
     rows = ledger.current(folder / "ledger.jsonl")
-    name = "the embedded shop" if dataset == "synthetic" else f"the data set '{settings.dataset_name(dataset)}'"
+    name = "the embedded shop" if dataset == settings.EMBEDDED else f"the data set '{settings.dataset_name(dataset)}'"
     loader = PackageLoader("utils.course", package_path="")
     page = (
         Environment(loader=loader, autoescape=True, undefined=StrictUndefined)

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from utils import disk, environment, settings
 from utils.course import ledger_fields, model_card, stages
 from utils.data import catalogue as catalogues
+from utils.data import identity
 from utils.data.catalogue import Catalogue
 from utils.measure import ledger, ledger_table, machine
 from utils.measure.row_groups import Group, Identity, Ranking, Row
@@ -225,7 +226,7 @@ def begin(notebook: str, *, profile: str, dataset: str, seed: int, out: str = ""
     """
     quiet()
     environment.seed_everything(seed)
-    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
+    folder = identity.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
     for name in needs:
         command = settings.run_command(profile=profile, dataset=dataset, seed=seed, out=out)
         stages.require(folder / name, command=command)

@@ -7,9 +7,9 @@ An executed copy lies in the run's folder under `notebooks/`; the masters in the
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -18,6 +18,7 @@ from utils import disk, settings
 from utils.course import execution, stages
 from utils.course import fingerprint as prints
 from utils.course.execution import STAMP, Job
+from utils.data import identity
 
 
 class Interrupted(RuntimeError):
@@ -60,7 +61,6 @@ def run(
     only: str | None = None,
     out: str = "",
     parameters: Mapping[str, Mapping[str, object]] | None = None,
-    shows: bool = True,
     echo: Callable[[str], object] = print,
 ) -> Path:
     """Execute the notebooks that are not fresh, in order; returns the run's folder.
@@ -69,32 +69,39 @@ def run(
 
     Args:
         parameters: further parameters of single notebooks, by the notebook's name.
-        shows: whether a notebook is stale when recorded results that it shows have changed; not for whoever wants its
-            stages alone.
 
     Raises:
-        ValueError: unknown notebook, profile or parameter, unusable data, a folder that cannot be written, or one in
-            which another run is working.
+        ValueError: unknown notebook, profile or parameter, unusable data or seed, a folder that cannot be written, or
+            one in which another run is working.
         execution.RunFailed: a notebook stopped; what it had done is kept as *.failed.ipynb.
         Interrupted: somebody stopped the run.
     """
-    chosen = notebooks(only, from_)
+    plan = _plan(profile=profile, dataset=dataset, seed=seed, out=out, parameters=parameters or {})
+    return _execute_stale(notebooks(only, from_), plan=plan, echo=echo)
+
+
+def make_stages(
+    *, profile: str, dataset: str, seed: int, only: str, out: str, echo: Callable[[str], object] = print
+) -> Path:
+    """As `run`, for whoever wants a notebook's stages alone: results recorded since leave it fresh that shows them."""
+    plan = _plan(profile=profile, dataset=dataset, seed=seed, out=out, parameters={})
+    return _execute_stale(notebooks(only), plan=replace(plan, shown=_nothing), echo=echo)
+
+
+def _execute_stale(chosen: list[Path], *, plan: _Plan, echo: Callable[[str], object]) -> Path:
     if not chosen:
         raise ValueError(f"{settings.NOTEBOOKS.name}/ holds no notebooks; they are named NN_title.ipynb")
-    if strange := set(parameters or {}) - {path.stem for path in notebooks()}:
+    if strange := set(plan.parameters) - {path.stem for path in notebooks()}:
         raise ValueError(f"parameters are given for '{strange.pop()}', which is no notebook")
-    given = {"parameters": parameters or {}, "shows": shows}
-    jobs = partial(_jobs, chosen, profile=profile, dataset=dataset, seed=seed, out=out, **given)
-    stale = [job.source.stem for job in jobs() if _state(job)[0] != "fresh"]
-    if stale and dataset != "synthetic":
-        _check_data(dataset, profile=profile)
-    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
-    busy = f"{folder}: another run is working there; wait for it, or give another --out"
-    with disk.lock(folder / ".lock", busy=busy):
-        disk.sweep(folder)
-        for job in jobs():
+    stale = [job.source.stem for job in _jobs(chosen, plan=plan) if _state(job)[0] != "fresh"]
+    if stale and plan.dataset != settings.EMBEDDED:
+        _check_data(plan.dataset, profile=plan.profile)
+    busy = f"{plan.folder}: another run is working there; wait for it, or give another --out"
+    with disk.lock(plan.folder / ".lock", busy=busy):
+        disk.sweep(plan.folder)
+        for job in _jobs(chosen, plan=plan):
             _bring_up_to_date(job, echo=echo)
-    return folder
+    return plan.folder
 
 
 def _bring_up_to_date(job: Job, *, echo: Callable[[str], object]) -> None:
@@ -112,51 +119,78 @@ def _bring_up_to_date(job: Job, *, echo: Callable[[str], object]) -> None:
 
 def status(*, profile: str, dataset: str, seed: int, out: str = "") -> list[NotebookStatus]:
     """How every notebook stands in this run; nothing is executed."""
+    plan = _plan(profile=profile, dataset=dataset, seed=seed, out=out, parameters={})
     return [
         NotebookStatus(name=job.source.stem, state=_state(job)[0], seconds=execution.stamp(job.executed).get("seconds"))
-        for job in _jobs(notebooks(), profile=profile, dataset=dataset, seed=seed, out=out, parameters={}, shows=True)
+        for job in _jobs(notebooks(), plan=plan)
     ]
 
 
-def _jobs(
-    paths: list[Path],
-    *,
-    profile: str,
-    dataset: str,
-    seed: int,
-    out: str,
-    parameters: Mapping[str, Mapping[str, object]],
-    shows: bool,
-) -> Iterator[Job]:
-    """One at a time, for a notebook's fingerprint depends on the stages that those before it have just made."""
+@dataclass(frozen=True)
+class _Plan:
+    """What all notebooks of a run share.
+
+    Attributes:
+        dataset: as a notebook needs it, which runs in another folder: a name stays, a path is absolute.
+        passes_out: whether the notebooks must be told of `folder`, which is not the one they would choose.
+        shown: gives the hashes of the recorded results that a notebook shows.
+    """
+
+    profile: str
+    dataset: str
+    seed: int
+    folder: Path
+    passes_out: bool
+    data: Mapping[str, str]
+    parameters: Mapping[str, Mapping[str, object]]
+    shown: Callable[..., Mapping[str, str]] = prints.recorded_hashes
+
+    def given(self, notebook: str) -> dict[str, object]:
+        """The parameters of a notebook."""
+        chosen = {"PROFILE": self.profile, "DATASET": self.dataset, "SEED": self.seed}
+        return chosen | self.parameters.get(notebook, {})
+
+
+def _plan(*, profile: str, dataset: str, seed: int, out: str, parameters: Mapping[str, Mapping[str, object]]) -> _Plan:
     settings.profile(profile)
-    folder = settings.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
-    dataset, data = _absolute(dataset), prints.data_hashes(dataset)
-    deciding = {"PROFILE": profile, "DATASET": dataset, "SEED": seed}
+    settings.check_seed(seed)
+    return _Plan(
+        profile=profile,
+        dataset=dataset if dataset in settings.NAMED_SETS else os.path.abspath(settings.data_folder(dataset)),
+        seed=seed,
+        folder=identity.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out),
+        passes_out=bool(out),
+        data=prints.data_hashes(dataset),
+        parameters=parameters,
+    )
+
+
+def _jobs(paths: list[Path], *, plan: _Plan) -> Iterator[Job]:
+    """One at a time, for a notebook's fingerprint depends on the stages that those before it have just made."""
     for path in paths:
-        nb = nbformat.read(path, as_version=4)
-        made, needs = stages.hashes(folder), nb.metadata.get(STAMP, {}).get("needs", [])
-        upstream = data | {f"stage {stage}": made.get(stage, "missing") for stage in needs}
-        upstream |= prints.recorded_hashes(nb, dataset=dataset) if shows else {}
-        given = deciding | parameters.get(path.stem, {})
+        nb, given = nbformat.read(path, as_version=4), plan.given(path.stem)
+        made, needs = stages.hashes(plan.folder), nb.metadata.get(STAMP, {}).get("needs", [])
+        upstream = dict(plan.data) | {f"stage {stage}": made.get(stage, "missing") for stage in needs}
+        upstream |= plan.shown(nb, dataset=plan.dataset)
+        deciding = given | {"DATASET": settings.dataset_name(str(given["DATASET"]))}  # wherever the data lie
         yield Job(
             source=path,
-            executed=folder / "notebooks" / path.name,
-            run_folder=folder,
-            passed=_differing(path, parameters=given | ({"OUT": str(folder)} if out else {})),
-            fingerprint=prints.fingerprint(nb, parameters=given, upstream=upstream),
+            executed=plan.folder / "notebooks" / path.name,
+            run_folder=plan.folder,
+            passed=_differing(path, parameters=given | ({"OUT": str(plan.folder)} if plan.passes_out else {})),
+            fingerprint=prints.fingerprint(nb, parameters=deciding, upstream=upstream),
         )
+
+
+def _nothing(nb: nbformat.NotebookNode, *, dataset: str) -> Mapping[str, str]:
+    """The hashes of the recorded results that count where none does."""
+    return {}
 
 
 def _check_data(dataset: str, *, profile: str) -> None:
     from utils.data import catalogue
 
     catalogue.load(dataset, profile=settings.profile(profile))
-
-
-def _absolute(dataset: str) -> str:
-    """The data set as a notebook needs it, which runs in another folder: a name stays, a path becomes absolute."""
-    return dataset if dataset in settings.NAMED_SETS else str(settings.data_folder(dataset).resolve())
 
 
 def _differing(path: Path, *, parameters: dict[str, object]) -> dict[str, object]:

@@ -5,7 +5,6 @@ The loss compares products of one query with each other, as a ranking does; the 
 
 from __future__ import annotations
 
-import os
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from utils import disk
+from utils import disk, environment
 from utils.rank import metrics, ranker, runtimes
 from utils.rank.metrics import Quality
 from utils.settings import Profile
@@ -49,7 +48,7 @@ def fine_tune(
 
     Args:
         train, valid: judged pairs, as in `Catalogue.pairs`; queries whose products are all alike teach nothing.
-        log_folder: TensorBoard's curves go there; Weights & Biases is used when WANDB_PROJECT is set.
+        log_folder: TensorBoard's curves go there; see `environment.trackers`.
 
     Returns:
         The trainer's log: steps with their loss, evaluations with `eval_ndcg10`.
@@ -244,7 +243,7 @@ def _arguments(
         seed=seed,
         data_seed=seed,
         label_names=["labels"],
-        report_to=["tensorboard", *(["wandb"] if os.environ.get("WANDB_PROJECT") else [])],
+        report_to=environment.trackers(),
         dataloader_num_workers=0,
         disable_tqdm=False,
         use_cpu=not torch.cuda.is_available(),

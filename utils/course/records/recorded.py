@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from utils import disk, settings
 from utils.measure.row_groups import Row
 
+N_DIGITS = 8  # of a data set's hash in the name of a file
 STUDY = "results"  # stands as the notebook of rows that recipes end in
 SHARED = ("dataset", "profile", "seed", "git_revision", "machine", "versions")  # the same for every row of a run
 
 
-class Run(BaseModel):
+class Record(BaseModel):
     """One run as it is recorded.
 
     Attributes:
@@ -44,44 +45,64 @@ class Run(BaseModel):
     rates: dict[str, list[float]] = {}
     on_valid: dict[str, float] = {}
 
+    @property
+    def dataset_hash(self) -> str:
+        """Of the data that all its rows were measured on."""
+        return self.rows[-1]["identity"]["dataset_hash"]
+
     def ledger_rows(self) -> list[Row]:
         """The rows as the ledger had them."""
         shared = self.model_dump(include=set(SHARED))
         return [Row.model_validate(row | {"identity": row["identity"] | shared}) for row in self.rows]
 
 
-def path_of(*, dataset: str, profile: str, seed: int) -> Path:
-    """The file of one run."""
-    return settings.RESULTS / f"{settings.dataset_name(dataset)}-{profile}-{seed}.json"
+def path_of(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> Path:
+    """The file of one run, by the name and the hash that its rows carry."""
+    return settings.RESULTS / f"{stem(dataset=dataset, dataset_hash=dataset_hash, profile=profile, seed=seed)}.json"
 
 
-def read(*, dataset: str, profile: str = "laptop") -> list[Run]:
-    """The recorded runs of a data set in the order of their seeds; none when nothing is recorded.
+def path_of_record(record: Record) -> Path:
+    """The file that a run is recorded in."""
+    return path_of(dataset=record.dataset, dataset_hash=record.dataset_hash, profile=record.profile, seed=record.seed)
 
-    Where the data have changed since, only those of the data of the newest run: the others judged other queries.
+
+def stem(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> str:
+    """What the names of one run's files begin with; of two data sets of one name each has its own.
+
+    Of the embedded shop, which has its name alone, one state is recorded: the newest.
+    """
+    names = [dataset] if dataset == settings.EMBEDDED else [dataset, dataset_hash[:N_DIGITS]]
+    return "-".join([*names, profile, str(seed)])
+
+
+def read(*, dataset_hash: str, profile: str = "laptop") -> list[Record]:
+    """The recorded runs of just these data in the order of their seeds; none when nothing is recorded.
 
     Raises:
         ValueError: a file is not a recorded run; names it and what is wrong.
     """
-    name = settings.dataset_name(dataset)
-    runs = [_read_one(path) for path in sorted(settings.RESULTS.glob(f"{name}-{profile}-*.json"))]
-    found = [(run, run.rows[-1]) for run in runs if (run.dataset, run.profile) == (name, profile)]
-    last = max((row for _, row in found), key=lambda row: row["identity"]["time_utc"], default=None)
-    return sorted(
-        (run for run, row in found if row["identity"]["dataset_hash"] == last["identity"]["dataset_hash"]),
-        key=lambda run: run.seed,
-    )
+    records = map(_read_one, sorted(settings.RESULTS.glob(f"*-{profile}-*.json")))
+    found = [one for one in records if (one.dataset_hash, one.profile) == (dataset_hash, profile)]
+    return sorted(found, key=lambda record: record.seed)
 
 
-def _read_one(path: Path) -> Run:
+def newest_hash(dataset: str, *, profile: str = "laptop") -> str | None:
+    """The hash of the data of that name that were recorded last: the others judged other queries. None without any."""
+    records = map(_read_one, sorted(settings.RESULTS.glob(f"{dataset}-*.json")))
+    found = [one for one in records if (one.dataset, one.profile) == (dataset, profile)]
+    last = max(found, key=lambda record: record.rows[-1]["identity"]["time_utc"], default=None)
+    return last and last.dataset_hash
+
+
+def _read_one(path: Path) -> Record:
     try:
-        run = Run.model_validate_json(path.read_bytes())
-        run.ledger_rows()
+        record = Record.model_validate_json(path.read_bytes())
+        record.ledger_rows()
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"
         raise ValueError(f"{path.name}: {where}: {first['msg']}; delete it, then run: course results") from None
-    return run
+    return record
 
 
 def write(
@@ -97,14 +118,14 @@ def write(
 
     Args:
         ndcg10: by query_id, by the key of the scores; all of the same queries.
-        rates, on_valid: as in `Run`.
+        rates, on_valid: as in `Record`.
     """
     last = max(rows, key=lambda row: row.identity.time_utc).identity.model_dump()
     own = [row.model_dump(exclude={"identity": set(SHARED)}) for row in rows]
     ndcg10 = {key: [round(found[query], 4) for query in sorted(found)] for key, found in (ndcg10 or {}).items()}
     rates = {name: [round(rate, 2) for rate in samples] for name, samples in (rates or {}).items()}
     also = {"ndcg10": ndcg10, "rates": rates, "on_valid": on_valid or {}}
-    run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, **also)
-    path = path_of(dataset=run.dataset, profile=run.profile, seed=run.seed)
+    record = Record(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, **also)
+    path = path_of_record(record)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return disk.write_whole(path, disk.json_text(run.model_dump()))
+    return disk.write_whole(path, disk.json_text(record.model_dump()))

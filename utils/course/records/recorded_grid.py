@@ -13,13 +13,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import disk, settings
-from utils.course.records import recorded_tables
+from utils.course.records import recorded, recorded_tables
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
 LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's before its labels
 WHOLE = "_whole"  # ends that of one with as many steps as the whole recipe, scores and labels together
+KEY = ("dataset", "dataset_hash", "profile", "seed", "loss", "n_layers", "n_heads", "d_ff")  # tell a cell from others
 COPIES = {
     LABELS: "nothing: it learns from labels alone",
     "logit_mse": "the scores themselves",
@@ -48,6 +49,7 @@ class Cell(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     dataset: str
+    dataset_hash: str
     profile: str
     seed: int
     loss: str
@@ -96,33 +98,38 @@ def folder() -> Path:
     return settings.RESULTS / "grid"
 
 
-def path_of(*, dataset: str, profile: str, seed: int, loss: str, n_layers: int, n_heads: int, d_ff: int) -> Path:
+def path_of(
+    *, dataset: str, dataset_hash: str, profile: str, seed: int, loss: str, n_layers: int, n_heads: int, d_ff: int
+) -> Path:
     """The file of one cell."""
-    name = f"{settings.dataset_name(dataset)}-{profile}-{seed}-{loss}-{n_layers}-{n_heads}-{d_ff}.json"
-    return folder() / name
+    stem = recorded.stem(dataset=dataset, dataset_hash=dataset_hash, profile=profile, seed=seed)
+    return folder() / f"{stem}-{loss}-{n_layers}-{n_heads}-{d_ff}.json"
 
 
 def write(cell: Cell) -> Path:
     """Record a cell; an older record of the same cell is replaced."""
-    path = path_of(**cell.model_dump(include={"dataset", "profile", "seed", "loss", "n_layers", "n_heads", "d_ff"}))
+    path = path_of(**cell.model_dump(include=set(KEY)))
     path.parent.mkdir(parents=True, exist_ok=True)
     return disk.write_whole(path, cell.model_dump_json(indent=1) + "\n")
 
 
-def read(*, dataset: str, profile: str = "laptop") -> list[Cell]:
-    """The recorded cells of a data set, the largest model first; none when nothing is recorded.
+def read(*, dataset_hash: str, profile: str = "laptop") -> list[Cell]:
+    """The recorded cells of just these data, the largest model first; none when nothing is recorded.
 
     Raises:
         ValueError: a file is not a cell; names it and the remedy.
     """
-    cells = []
-    for path in sorted(folder().glob(f"{settings.dataset_name(dataset)}-{profile}-*.json")):
-        try:
-            cells.append(Cell.model_validate_json(path.read_bytes()))
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
-            raise ValueError(f"grid/{path.name}: {where}: {error.errors()[0]['msg']}; delete it") from None
-    return sorted(cells, key=lambda cell: (-cell.macs_per_pair, cell.loss))
+    cells = map(_read_one, sorted(folder().glob(f"*-{profile}-*.json")))
+    found = [cell for cell in cells if (cell.dataset_hash, cell.profile) == (dataset_hash, profile)]
+    return sorted(found, key=lambda cell: (-cell.macs_per_pair, cell.loss))
+
+
+def _read_one(path: Path) -> Cell:
+    try:
+        return Cell.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
+        raise ValueError(f"grid/{path.name}: {where}: {error.errors()[0]['msg']}; delete it") from None
 
 
 def mean_over_seeds(cells: list[Cell]) -> list[Cell]:

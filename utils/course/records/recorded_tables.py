@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from utils.course.records.recorded import STUDY, Run, path_of, read
+from utils.course.records.recorded import STUDY, Record, path_of_record
 from utils.course.run import TEACHER_SCORES
 from utils.measure import ledger_table, timing
 from utils.measure.row_groups import Delta, Latency, Row
@@ -26,27 +26,18 @@ TARGET = {  # what the chain is to reach on the embedded shop, against the fp32 
 }
 
 
-def tabulate(*, dataset: str, profile: str = "laptop", recipes: bool = True) -> pd.DataFrame:
-    """The recorded runs of a data set as the ledger shows rows, with the span of NDCG@10 over the seeds.
-
-    Args:
-        recipes: whether the rows that recipes end in are among them, or those of the notebooks alone.
-
-    Raises:
-        ValueError: nothing is recorded for it; the message holds the command that does.
-    """
-    runs = read(dataset=dataset, profile=profile)
-    if not runs:
-        command = f"course results --dataset {dataset} --profile {profile}"
-        raise ValueError(f"nothing is recorded for '{dataset}' with the profile {profile}; record it with: {command}")
-    ways = [found for found in _by_variant(runs) if recipes or found[0][1].identity.notebook != STUDY]
-    frame = ledger_table.tabulate([_mean_row(found) for found in ways])
-    spans = [_span(found, n_runs=len(runs)) for found in ways]
-    frame.insert(1, f"seeds {', '.join(str(run.seed) for run in runs)}", spans)
-    return frame
+def tabulate(records: Sequence[Record]) -> pd.DataFrame:
+    """Recorded runs of a data set as the ledger shows rows, with the span of NDCG@10 over the seeds."""
+    return _tabulate(_by_variant(records), records=records)
 
 
-def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
+def tabulate_notebooks(records: Sequence[Record]) -> pd.DataFrame:
+    """As `tabulate`, of the rows that notebooks wrote, without those that recipes end in."""
+    of_notebooks = [found for found in _by_variant(records) if found[0][1].identity.notebook != STUDY]
+    return _tabulate(of_notebooks, records=records)
+
+
+def kept(records: Sequence[Record]) -> pd.DataFrame:
     """What each way of running a stage keeps of the teacher, over the recorded seeds; empty where none was judged.
 
     Quality is the pooled share of NDCG@10 with its 95% interval. The rest is measured against the teacher's row in
@@ -56,20 +47,20 @@ def kept(*, dataset: str, profile: str = "laptop") -> pd.DataFrame:
     """
     ways = [
         [(run, row) for run, row in found if {row.identity.variant.scores_key, TEACHER_SCORES} <= run.ndcg10.keys()]
-        for found in _by_variant(read(dataset=dataset, profile=profile))
+        for found in _by_variant(records)
     ]
     lines = [_kept_line(found) for found in ways if found and found[0][1].identity.notebook == STUDY]
     return pd.DataFrame(lines).set_index("row") if lines else pd.DataFrame()
 
 
-def smallest_that_keeps(*, dataset: str, profile: str = "laptop") -> tuple[str | None, dict[str, float]]:
+def smallest_that_keeps(records: Sequence[Record]) -> tuple[str | None, dict[str, float]]:
     """Of the stages that recipes end in the one with the least work that keeps `TARGET` of the teacher on valid.
 
     Returns:
         Its name, None where none keeps that much; and by stage what it keeps, over the seeds that have it. Nothing of
         test has a say in it.
     """
-    runs = [run for run in read(dataset=dataset, profile=profile) if run.on_valid]
+    runs = [record for record in records if record.on_valid]
     work = {row.stage: row.work.macs_per_pair for run in runs for row in run.ledger_rows()}
     shares = {}
     for stage in dict.fromkeys(stage for run in runs for stage in run.on_valid if stage != "teacher"):
@@ -80,12 +71,12 @@ def smallest_that_keeps(*, dataset: str, profile: str = "laptop") -> tuple[str |
     return min(good, key=work.get, default=None), shares
 
 
-def _by_variant(runs: Iterable[Run]) -> list[list[tuple[Run, Row]]]:
+def _by_variant(runs: Iterable[Record]) -> list[list[tuple[Record, Row]]]:
     """For each way of running a stage the runs that have it, each with its row.
 
     Of models of several sizes under one name, as when a recipe has changed since some of the runs, the newest count.
     """
-    ways: dict[str, list[tuple[Run, Row]]] = {}
+    ways: dict[str, list[tuple[Record, Row]]] = {}
     for run in runs:
         for row in run.ledger_rows():
             ways.setdefault(row.identity.variant.key, []).append((run, row))
@@ -96,7 +87,7 @@ def _by_variant(runs: Iterable[Run]) -> list[list[tuple[Run, Row]]]:
     ]
 
 
-def _mean_row(found_in: Sequence[tuple[Run, Row]]) -> Row:
+def _mean_row(found_in: Sequence[tuple[Record, Row]]) -> Row:
     """Means of quality over the runs, medians of times and of money.
 
     The interval of the difference to the teacher is pooled: queries are drawn anew, each with the mean of its values
@@ -130,7 +121,7 @@ DRAWN_TOGETHER = {  # how the figures of several seeds become one
 }
 
 
-def _pooled_delta(variant: Variant, *, runs: Sequence[Run]) -> Delta | None:
+def _pooled_delta(variant: Variant, *, runs: Sequence[Record]) -> Delta | None:
     """The difference to the teacher over all runs that kept both, or None."""
     keys = (variant.scores_key, TEACHER_SCORES)
     both = [tuple(run.ndcg10[key] for key in keys) for run in runs if set(keys) <= run.ndcg10.keys()]
@@ -141,7 +132,14 @@ def _pooled_delta(variant: Variant, *, runs: Sequence[Run]) -> Delta | None:
     return Delta(mean=found.mean, low=found.low, high=found.high)
 
 
-def _kept_line(found: Sequence[tuple[Run, Row]]) -> dict[str, str]:
+def _tabulate(by_variant: Sequence[Sequence[tuple[Record, Row]]], *, records: Sequence[Record]) -> pd.DataFrame:
+    frame = ledger_table.tabulate([_mean_row(found) for found in by_variant])
+    spans = [_span(found, n_runs=len(records)) for found in by_variant]
+    frame.insert(1, f"seeds {', '.join(str(record.seed) for record in records)}", spans)
+    return frame
+
+
+def _kept_line(found: Sequence[tuple[Record, Row]]) -> dict[str, str]:
     runs, keys = [run for run, _ in found], (found[0][1].identity.variant.scores_key, TEACHER_SCORES)
     both = [tuple(Quality.of_values(run.ndcg10[key]) for key in keys) for run in runs]
     share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
@@ -173,22 +171,23 @@ def _share(value: float, *, target: float) -> str:
     return f"{value:.2%}" if value < target <= round(value, 3) else f"{value:.1%}"
 
 
-def _teacher(run: Run) -> Row:
+def _teacher(run: Record) -> Row:
     """The teacher's row in fp32 PyTorch on one thread."""
     return next(row for row in run.ledger_rows() if row.identity.variant == Variant("teacher", "pytorch"))
 
 
-def _rates(of: tuple[Run, Row]) -> tuple[list[float], list[float]]:
+def _rates(of: tuple[Record, Row]) -> tuple[list[float], list[float]]:
     """Pairs a second of a row and of the teacher, turn by turn; ValueError where the record has none."""
     run, row = of
     names = [each.identity.variant.key for each in (row, _teacher(run))]
     if missing := [name for name in names if name not in run.rates]:
-        file = path_of(dataset=run.dataset, profile=run.profile, seed=run.seed).name
-        raise ValueError(f"{file}: has no pairs a second of '{missing[0]}'; delete it, then run: course results")
+        raise ValueError(
+            f"{path_of_record(run).name}: has no pairs a second of '{missing[0]}'; delete it, then run: course results"
+        )
     return run.rates[names[0]], run.rates[names[1]]
 
 
-def _span(found: Sequence[tuple[Run, Row]], *, n_runs: int) -> str:
+def _span(found: Sequence[tuple[Record, Row]], *, n_runs: int) -> str:
     """NDCG@10 from the lowest to the highest; with the seeds it comes from where those are not all."""
     values = [row.quality.ndcg10 for _, row in found if row.quality.ndcg10 is not None]
     ends = dict.fromkeys(f"{end(values):.3f}" for end in (min, max)) if values else ["–"]

@@ -183,8 +183,18 @@ def _get(url: str, *, headers: dict[str, str], stall_s: float) -> requests.Respo
         ) from error
     except exceptions.ProxyError as error:
         raise Unreachable(f"{_host(url)}: the proxy does not let through; check HTTPS_PROXY, then {GO_ON}") from error
+    except exceptions.InvalidSchema as error:
+        raise DownloadError(_no_way(url, said=str(error))) from error
     except exceptions.ConnectionError as error:
         raise Unreachable(f"{_host(url)} cannot be reached; check the network or HTTPS_PROXY, then {GO_ON}") from error
+
+
+def _no_way(url: str, *, said: str) -> str:
+    """What to do where `requests` cannot speak the kind of a proxy, or of an address."""
+    if "SOCKS" not in said:
+        return f"{_host(url)}: {said}; hand over a copy with --from"
+    remedy = "pip install PySocks, or unset ALL_PROXY and name an HTTP proxy in HTTPS_PROXY"
+    return f"{_host(url)}: a SOCKS proxy is set, which needs a further package: {remedy}; then {GO_ON}"
 
 
 def _cut_short(response: requests.Response, *, part: Path, total: int | None) -> str:
