@@ -74,7 +74,8 @@ def reached(*sources: str, without: Iterable[str] = ()) -> set[str]:
     """The definitions that some code reaches, each as "module:name"; "module:import" is what importing a module runs.
 
     Args:
-        without: patterns of modules ("utils.measure.plots*") that do not count, and through which nothing is reached.
+        without: patterns of modules ("utils.measure.plots*") or definitions ("utils.rank.models:load") that do not
+            count, and through which nothing is reached.
     """
     return Tree().follow(_references(sources), without=without)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -80,8 +81,9 @@ class Definitions:
         if syntax.is_text(statement) or isinstance(statement, ast.Pass):
             return
         if not isinstance(statement, Function | ast.ClassDef):
-            for node in _imports(statement):
-                self._add_import(node)
+            for node in ast.walk(statement):
+                if isinstance(node, Import):
+                    self._add_import(node)
         if isinstance(statement, Import):
             return
         is_main = syntax.is_main_block(statement)
@@ -125,8 +127,10 @@ class Definitions:
             return set()
         first = min(node.lineno for node in (statement, *getattr(statement, "decorator_list", [])))
         visible = syntax.global_names("\n".join(self._lines[first - 1 : statement.end_lineno]))
-        inner = [one for node in _imports(statement) for one in _imported(node, package=self._package) if one.is_ours]
-        found = {f"{RUN} {one.brought}" for one in inner} | _named_in_strings(statement)
+        nodes = list(ast.walk(statement))
+        imports = (one for node in nodes if isinstance(node, Import) for one in _imported(node, package=self._package))
+        inner = [one for one in imports if one.is_ours]
+        found = {f"{RUN} {one.brought}" for one in inner} | _named_in_strings(nodes)
         for name in syntax.used_names(statement):
             root, _, rest = name.partition(".")
             targets = {one.target for one in inner if one.name == root}
@@ -146,10 +150,6 @@ class _Imported(NamedTuple):
     @property
     def is_ours(self) -> bool:
         return self.brought.split(".")[0] in PACKAGES
-
-
-def _imports(statement: ast.stmt) -> list[Import]:
-    return [node for node in ast.walk(statement) if isinstance(node, Import)]
 
 
 def _imported(statement: Import, *, package: str) -> list[_Imported]:
@@ -174,7 +174,7 @@ def _of_one(alias: ast.alias, *, statement: Import) -> Import:
     return ast.ImportFrom(statement.module, [alias], statement.level)
 
 
-def _named_in_strings(statement: ast.stmt) -> set[str]:
-    texts = (node.value for node in ast.walk(statement) if isinstance(node, ast.Constant))
+def _named_in_strings(nodes: Iterable[ast.AST]) -> set[str]:
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant))
     found = {name for text in texts if isinstance(text, str) for name in DOTTED.findall(text)}
     return {name.replace(":", ".") for name in found}

@@ -18,6 +18,8 @@ def meaning(node: object) -> str:
         return f"[{', '.join(map(meaning, node))}]"
     if not isinstance(node, ast.AST):
         return ascii(node)
+    if isinstance(node, ast.JoinedStr):  # some versions put empty pieces into it
+        node = ast.JoinedStr([piece for piece in node.values if getattr(piece, "value", None) != ""])
     fields = ((name, value) for name, value in ast.iter_fields(node) if name not in UNSAID)
     said = [f"{name}={meaning(value)}" for name, value in fields if value is not None and value != []]
     return f"{type(node).__name__}({', '.join(said)})"

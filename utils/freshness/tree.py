@@ -13,6 +13,7 @@ from utils.freshness.definitions import PACKAGES, RUN, Definitions
 
 SOURCE = settings.ROOT  # where the packages lie
 FACTS = {"__name__", "__file__", "__doc__", "__package__", "__path__", "__spec__"}  # that every module has
+ITSELF = "utils.freshness*"  # says what is made again, and decides nothing that is made
 
 
 class Tree:
@@ -29,14 +30,15 @@ class Tree:
         """The definitions that dotted names lead to, and all that those reach.
 
         Args:
-            without: patterns of modules that do not count, and through which nothing is reached.
+            without: patterns of modules or definitions that do not count, and through which nothing is reached.
         """
+        passed_over = (*without, ITSELF)
         found: set[str] = set()
         waiting = set().union(*map(self._leads_to, names))
         while waiting:
             one = waiting.pop()
             module, _, name = one.partition(":")
-            if one not in found and not any(fnmatch(module, pattern) for pattern in without):
+            if one not in found and not any(fnmatch(which, each) for each in passed_over for which in (one, module)):
                 found.add(one)
                 for reference in (f"{RUN} {module}", *self.module(module).references(name)):
                     waiting |= self._leads_to(reference)

@@ -37,7 +37,8 @@ class Run(BaseModel):
 
     Attributes:
         command: the command line that makes it again; a folder of data is named without the way to it.
-        code: one hash of all that decided the outcome: cells, parameters, modules, the lock, the data.
+        recipes: the names of the recipes whose ends are among the rows.
+        code: one hash of all that decided the outcome: cells, parameters, code, the lock, the data.
         rows: the ledger's rows less the fields in SHARED.
         judged: NDCG@10 of every test query, in one order of the queries, by the name it was kept under.
         rates: pairs a second of every turn of the recipes' rows and of the teacher's, by the same names.
@@ -49,6 +50,7 @@ class Run(BaseModel):
     profile: str
     seed: int
     command: str
+    recipes: list[str]
     code: str
     git_revision: str
     machine: dict[str, str | bool | int | float | list[str] | None]
@@ -100,6 +102,7 @@ def write(
     *,
     command: str,
     code: str,
+    recipes: Sequence[str] = (),
     judged: Mapping[str, Mapping[str, float]] | None = None,
     rates: Mapping[str, Sequence[float]] | None = None,
     on_valid: Mapping[str, float] | None = None,
@@ -107,15 +110,16 @@ def write(
     """Record the rows of one run; an older record of the same run is replaced.
 
     Args:
+        recipes, rates, on_valid: as in `Run`.
         judged: NDCG@10 by query_id, by the name it was kept under; all of the same queries.
-        rates, on_valid: as in `Run`.
     """
     last = max(rows, key=lambda row: row.time_utc).model_dump()
     own = [row.model_dump(exclude=set(SHARED)) for row in rows]
     judged = {name: [round(found[query], 4) for query in sorted(found)] for name, found in (judged or {}).items()}
     rates = {name: [round(rate, 2) for rate in samples] for name, samples in (rates or {}).items()}
     also = {"judged": judged, "rates": rates, "on_valid": on_valid or {}}
-    run = Run(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, **also)
+    also |= {"command": command, "recipes": list(recipes), "code": code}
+    run = Run(**{name: last[name] for name in SHARED}, rows=own, **also)
     path = path_of(dataset=run.dataset, profile=run.profile, seed=run.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return disk.write_whole(path, run.model_dump_json(indent=1) + "\n")
