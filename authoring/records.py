@@ -118,7 +118,7 @@ def code_hash(*, profile: str, dataset: str, seed: int, recipes: Sequence[Recipe
     return freshness.key(
         parameters={"PROFILE": profile, "DATASET": settings.dataset_name(dataset), "SEED": seed},
         cells=[freshness.of_cells(nb) for nb in masters],
-        code=[freshness.behind_cells(nb, without=ONLY_SHOW) for nb in masters],
+        code=[freshness.of_definitions(freshness.reached_by_cells(nb, without=ONLY_SHOW)) for nb in masters],
         made_by=freshness.of_code(*RECIPES_BY, without=ONLY_SHOW),
         requirements=freshness.requirements(),
         data=fingerprint.data_hashes(dataset),

@@ -25,7 +25,7 @@ def fingerprint(nb: NotebookNode, *, parameters: Mapping[str, object], upstream:
     return freshness.key(
         cells=freshness.of_cells(nb),
         parameters=dict(parameters),
-        code=freshness.behind_cells(nb),
+        code=freshness.of_definitions(reached),
         prices=prices,
         requirements=freshness.requirements(),
         upstream=dict(upstream),

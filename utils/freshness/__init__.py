@@ -19,6 +19,7 @@ import ast
 import contextlib
 import hashlib
 import json
+import keyword
 import re
 from collections.abc import Iterable
 
@@ -27,6 +28,8 @@ from nbformat import NotebookNode
 from utils import settings
 from utils.freshness import definitions, syntax
 from utils.freshness.tree import Tree
+
+MAGIC = ("run_line_magic", "run_cell_magic")  # what IPython's %magic becomes
 
 
 def key(**parts: object) -> str:
@@ -64,10 +67,9 @@ def of_code(*starts: str, without: Iterable[str] = ()) -> str:
     return key(**tree.meanings(found))
 
 
-def behind_cells(nb: NotebookNode, *, without: Iterable[str] = ()) -> str:
-    """One hash of all definitions that the code cells reach; `without` as in `reached`."""
-    tree = Tree()
-    return key(**tree.meanings(tree.follow(_references(_sources(nb)), without=without)))
+def of_definitions(found: Iterable[str]) -> str:
+    """One hash of just these definitions, such as `reached` gives."""
+    return key(**Tree().meanings(found))
 
 
 def reached(*sources: str, without: Iterable[str] = ()) -> set[str]:
@@ -80,9 +82,9 @@ def reached(*sources: str, without: Iterable[str] = ()) -> set[str]:
     return Tree().follow(_references(sources), without=without)
 
 
-def reached_by_cells(nb: NotebookNode) -> set[str]:
-    """The definitions that the code cells reach, as `reached` says them."""
-    return reached(*_sources(nb))
+def reached_by_cells(nb: NotebookNode, *, without: Iterable[str] = ()) -> set[str]:
+    """The definitions that the code cells of a notebook reach, as in `reached`."""
+    return reached(*_sources(nb), without=without)
 
 
 def plain(source: str) -> str:
@@ -124,6 +126,15 @@ def _references(sources: Iterable[str]) -> set[str]:
     parsed = []
     for source in map(plain, sources):
         with contextlib.suppress(SyntaxError):
-            ast.parse(source)
-            parsed.append(source)
+            tree = ast.parse(source)
+            parsed += [*(_names_in_magic(tree) if "_magic(" in source else ()), source]
     return definitions.parse("\n".join(parsed), name="", package="").everything()
+
+
+def _names_in_magic(tree: ast.Module) -> list[str]:
+    """The names in what a cell gives to IPython's magic, such as `models.load` in `%time models.load(folder)`."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    given = [one for call in calls if getattr(call.func, "attr", "") in MAGIC for one in call.args]
+    texts = [one.value for one in given if isinstance(one, ast.Constant)]
+    names = [name for text in texts for name in re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", text)]
+    return [name for name in names if not any(map(keyword.iskeyword, name.split(".")))]

@@ -44,6 +44,7 @@ class Definitions:
     """What the names of one file stand for.
 
     Attributes:
+        is_package: whether modules lie below it.
         bound: the statements that bind each name, an import of other people's code among them; under MAIN, a block
             that runs only when the file itself is run.
         imported: the dotted names of ours that a name was imported as.
@@ -52,6 +53,7 @@ class Definitions:
 
     def __init__(self, tree: ast.Module, *, lines: list[str], name: str, package: str) -> None:
         self._lines, self._name, self._package = lines, name, package
+        self.is_package = name == package
         self.bound: dict[str, list[ast.stmt]] = {}
         self.imported: dict[str, set[str]] = {}
         self.runs: list[ast.stmt] = []

@@ -90,11 +90,12 @@ class Tree:
 
     def _split_now(self, dotted: str) -> tuple[str, tuple[str, ...]]:
         """The module that a dotted name begins with, empty where it is not of ours, and what follows."""
-        parts = dotted.split(".")
-        for n in range(len(parts), 0, -1):
-            if self.module(".".join(parts[:n])):
-                return ".".join(parts[:n]), tuple(parts[n:])
-        return "", tuple(parts)
+        parts, n = dotted.split("."), 0
+        while n < len(parts) and (found := self.module(".".join(parts[: n + 1]))):
+            n += 1
+            if not found.is_package:
+                break
+        return ".".join(parts[:n]), tuple(parts[n:])
 
     def _read(self, name: str) -> Definitions | None:
         first, *rest = name.split(".")
