@@ -1,30 +1,11 @@
 """The fingerprint of the course's own notebooks: it changes with what decides the outcome, and with nothing else."""
 
-import shutil
-
 import nbformat
 import pytest
-from made import RUN, notebook
+from made import RUN, notebook, replace_once
 
 from utils import settings
 from utils.course import fingerprint, runner
-from utils.freshness import tree
-
-
-@pytest.fixture
-def source(tmp_path, monkeypatch):
-    """A copy of the packages, which is read in the place of the real ones."""
-    for package in ("utils", "authoring"):
-        shutil.copytree(settings.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(tree, "SOURCE", tmp_path)
-    return tmp_path
-
-
-def edit(path, old, new):
-    before = path.read_text(encoding="utf-8")
-    assert before.count(old) == 1, f"{path.name} holds {before.count(old)} times {old!r}"
-    path.write_text(before.replace(old, new), encoding="utf-8")
-
 
 EDITS = {  # a file, the start of a function in it, and the notebooks that use that function
     "shrink/sparsify/sparsity.py": ("def arrays(", {"05"}),
@@ -44,11 +25,13 @@ def test_a_second_run_executes_what_an_edited_function_is_used_by_and_nothing_af
 
     assert run() == {path.stem[:2] for path in runner.notebooks()}
     path = source / "utils" / "settings.py"
-    edit(path, "# products a ranker gets for one query", "# how many products a ranker gets for a query")
-    edit(path, '"""The command line that makes this run."""', '"""The command line of this run, to be typed."""')
+    replace_once(path, "# products a ranker gets for one query", "# how many products a ranker gets for a query")
+    replace_once(
+        path, '"""The command line that makes this run."""', '"""The command line of this run, to be typed."""'
+    )
     assert run() == set()
     for file, (start, users) in EDITS.items():
-        edit(source / "utils" / file, start, f"@cache\n{start}")
+        replace_once(source / "utils" / file, start, f"@cache\n{start}")
         assert run() == users, file
 
 

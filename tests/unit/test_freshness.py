@@ -80,6 +80,10 @@ FILES = {
 
         def aside(models, load):
             return models.load + load
+
+
+        def by_any_name(name):
+            return globals()[name](1)
         """,
     "rank/starred.py": "from utils.rank.models import *\n\n\ndef begin():\n    return load(1)\n",
     "course/__init__.py": """
@@ -114,6 +118,7 @@ WHOLE = {
     "a module in a string": "run(['-m', 'utils.rank.models'])",
     "a module that is passed on": "from utils.rank import models\nprint(vars(models))",
     "an attribute that nobody binds": "from utils.rank import models\nmodels.made_later",
+    "the names of a module, by a function of its own": "from utils.rank import lists\nlists.by_any_name('found')",
     "the names of a module": "from utils.rank import models\nmodels.__dict__['load']",
 }
 ASIDE = {
@@ -287,6 +292,11 @@ def test_a_file_that_is_no_python_counts_by_its_text(house):
     before = hash_of(REACHING["an imported name"])
     house.write("settings.py", "SIZE = (2\n")
     assert hash_of(REACHING["an imported name"]) != before
+
+
+def test_what_says_what_is_fresh_decides_nothing_itself():
+    assert "utils.disk:sha256" in freshness.reached("from utils import disk\ndisk.sha256")
+    assert freshness.reached("from utils import freshness\nfreshness.key") == set()
 
 
 def test_names_that_are_imported_from_one_another_and_bound_nowhere_end_the_search(house):
