@@ -118,7 +118,6 @@ WHOLE = {
     "a module in a string": "run(['-m', 'utils.rank.models'])",
     "a module that is passed on": "from utils.rank import models\nprint(vars(models))",
     "an attribute that nobody binds": "from utils.rank import models\nmodels.made_later",
-    "the names of a module, by a function of its own": "from utils.rank import lists\nlists.by_any_name('found')",
     "the names of a module": "from utils.rank import models\nmodels.__dict__['load']",
 }
 ASIDE = {
@@ -182,6 +181,13 @@ def test_of_a_module_that_is_used_whole_everything_counts(house, name):
     before = hash_of(WHOLE[name])
     house.edit("rank/models.py", "def neighbour(load=None):", "def neighbour(load=1):")
     assert hash_of(WHOLE[name]) != before
+
+
+def test_a_function_that_asks_for_names_of_its_file_by_any_text_reaches_all_of_them(house):
+    source = "from utils.rank import lists\nlists.by_any_name('aside')"
+    before = hash_of(source)
+    house.edit("rank/lists.py", "return models.load + load", "return models.load - load")
+    assert hash_of(source) != before
 
 
 @pytest.mark.parametrize("name", ASIDE)
@@ -295,8 +301,8 @@ def test_a_file_that_is_no_python_counts_by_its_text(house):
 
 
 def test_what_says_what_is_fresh_decides_nothing_itself():
-    assert "utils.disk:sha256" in freshness.reached("from utils import disk\ndisk.sha256")
-    assert freshness.reached("from utils import freshness\nfreshness.key") == set()
+    reached = freshness.reached("from utils import disk, freshness\nfreshness.key(x=disk.sha256)")
+    assert "utils.disk:sha256" in reached and not [one for one in reached if one.startswith("utils.freshness")]
 
 
 def test_names_that_are_imported_from_one_another_and_bound_nowhere_end_the_search(house):
