@@ -14,6 +14,7 @@ FILES = {
         """Sizes."""
         import os
         import sys
+        import os.path
         from pathlib import Path
 
         SIZE = 1  # pairs
@@ -112,11 +113,13 @@ REACHING = {
     "a lazy attribute": "from utils import course\ncourse.begin()",
     "a package that passes it on": "from utils import edge\nedge.load(1)",
     "a package that passes its module on": "from utils import edge\nedge.models.load(1)",
+    "a package that is passed on": "from utils import edge\nprint(edge)",
     "a name in a string": "call('utils.rank.models:load', 1)",
 }
 WHOLE = {
     "a module in a string": "run(['-m', 'utils.rank.models'])",
     "a module that is passed on": "from utils.rank import models\nprint(vars(models))",
+    "a module that takes everything": "from utils.rank import starred\nprint(starred)",
     "an attribute that nobody binds": "from utils.rank import models\nmodels.made_later",
     "the names of a module": "from utils.rank import models\nmodels.__dict__['load']",
 }
@@ -204,7 +207,7 @@ def test_what_does_not_use_a_function_is_left_alone_by_its_change(house, name):
         ("settings.py", "# pairs", "# pairs, of a query and a product"),
         ("settings.py", '"""Sizes."""', '"""The sizes of a run."""'),
         ("settings.py", '"""Where it lies."""', ""),
-        ("settings.py", "import os\nimport sys\n", "import sys\nimport os\n"),
+        ("settings.py", "import os\nimport sys\nimport os.path\n", "import os.path\nimport sys\nimport os\n"),
         ("settings.py", "import os\nimport sys\n", "import os, sys\n"),
         ("settings.py", "SIZE = 1", "\n\n\nSIZE = (1)"),
         ("settings.py", "(sys.prefix, name)", "(\n        sys.prefix,\n        name,\n    )"),
@@ -244,6 +247,7 @@ RUNS = {
     "a call": "print(helper)",
     "a condition": "if SIZE > 1:\n    helper = None",
     "an entry of a table": "settings.TABLE['a'] = helper",
+    "an entry of a list": "SIZES[0] = helper",
     "an attribute": "settings.default = helper",
     "more of a list": "SIZES += [helper]",
     "a decorator": "@settings.register\ndef other():\n    return helper",
@@ -324,5 +328,5 @@ def test_definitions_are_hashed_by_name_and_an_unknown_one_is_refused(house):
 def test_modules_and_definitions_that_are_left_out_do_not_count_and_lead_nowhere(house):
     source = "from utils.rank import lists\nlists.deep()"
     assert "utils.rank.models:load" in freshness.reached(source)
-    for without in (["utils.rank.l*"], ["utils.rank.lists:deep"]):
+    for without in (["utils.rank.l*"], ["utils.rank.lists"], ["utils.rank.lists:deep"]):
         assert not {"utils.rank.lists:deep", "utils.rank.models:load"} & freshness.reached(source, without=without)

@@ -79,7 +79,7 @@ class Tree:
             return {f"{module}:{rest[0] if rest[0] in here.bound else '__getattr__'}"}
         found = {f"{module}:{rest[0]}"} if rest[0] in here.bound else set()
         further = {".".join([target, *rest[1:]]) for target in here.imported[rest[0]]} - through
-        return found.union(*(self._leads_to(one, through=through | {name}) for one in further - {name}))
+        return found.union(*(self._leads_to(one, through=through | {name}) for one in further))
 
     def _whole(self, module: str) -> set[str]:
         """All that a module binds, and what it imports one by one; of modules that it imports, what it uses."""
