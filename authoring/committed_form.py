@@ -11,7 +11,7 @@ import json
 import nbformat
 from nbformat import NotebookNode
 
-from utils.course import fingerprint as prints
+from utils import freshness
 from utils.course.execution import STAMP
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -42,4 +42,4 @@ def is_published(nb: NotebookNode) -> bool:
 def _state(nb: NotebookNode) -> dict[str, str]:
     made = [(cell.execution_count, cell.outputs) for cell in nb.cells if cell.cell_type == "code"]
     outputs = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-    return {"cells": prints.cells_hash(nb), "outputs": outputs}
+    return {"cells": freshness.of_cells(nb), "outputs": outputs}

@@ -8,15 +8,14 @@ all of the recipe, which ends on labels. A cell that is recorded and whose code 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from utils import environment
-from utils.course import fingerprint, pipeline
+from utils import disk, environment, freshness
+from utils.course import pipeline
 from utils.course.records import recorded_grid
 from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell, method
 from utils.course.run import Run
@@ -56,7 +55,7 @@ def study(run: Run, *, recipe: Recipe, echo: Callable[[str], object] = print) ->
     places = []
     for loss, shape in cells():
         place = recorded_grid.path_of(**work.key, loss=loss, **shape.model_dump())
-        if place.exists() and work.code in place.read_text(encoding="utf-8"):
+        if disk.read_object(place).get("code") == work.code:
             echo(f"{place.name}: unchanged")
         else:
             echo(f"{recorded_grid.write(work.cell(loss, shape)).name}: recorded")
@@ -85,8 +84,13 @@ class _Work:
         self.key = data | {"profile": profile.name, "seed": run.seed}
         made_from = [run.stage("teacher"), run.stage(pipeline.stage_name("pruned", recipe=recipe))]
         weights = [runtimes.weights_hash(folder, runtime="pytorch") for folder in made_from]
-        parts = recipe.model_dump_json(), fingerprint.code_of(__name__), run.catalogue.hash, *weights
-        self.code = hashlib.sha256("".join(parts).encode()).hexdigest()
+        self.code = freshness.key(
+            recipe=recipe.model_dump(),
+            code=freshness.of_code(f"{__name__}:_Work"),
+            requirements=freshness.requirements(),
+            data=run.catalogue.hash,
+            weights=weights,
+        )
 
     def cell(self, loss: str, shape: Shape) -> Cell:
         """Train one student and judge it."""

@@ -15,8 +15,8 @@ from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
 from authoring import committed_form, outputs, prose, typed_numbers
-from utils import settings
-from utils.course import fingerprint, runner
+from utils import freshness, settings
+from utils.course import runner
 
 Problem = tuple[
     int | None, str
@@ -84,17 +84,10 @@ def _parsed(nb: NotebookNode) -> tuple[dict[int, ast.Module], list[Problem]]:
     unparsed: list[Problem] = []
     for index, cell in _code(nb):
         try:
-            trees[index] = _tree(cell.source)
+            trees[index] = ast.parse(freshness.plain(cell.source))
         except SyntaxError as error:
             unparsed.append((index, f"line {error.lineno} is no Python: {error.msg}; correct it"))
     return trees, unparsed
-
-
-def _tree(source: str) -> ast.Module:
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        return ast.parse(fingerprint.plain(source))
 
 
 def _code(nb: NotebookNode) -> list[tuple[int, NotebookNode]]:
@@ -171,7 +164,7 @@ def _run_problems(nb: NotebookNode) -> Iterator[Problem]:
         if cell.execution_count != expected:
             yield index, f"ran as number {cell.execution_count}, not {expected}; {RESTORE}"
             return
-    if nb.metadata.get(committed_form.STAMP, {}).get("cells") != fingerprint.cells_hash(nb):
+    if nb.metadata.get(committed_form.STAMP, {}).get("cells") != freshness.of_cells(nb):
         yield None, "outputs are not those of the cells; run: make notebooks"
     elif not committed_form.is_published(nb):
         yield None, f"outputs are not those that were published; {RESTORE}"

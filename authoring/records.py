@@ -6,9 +6,7 @@ not changed since is not made again, and neither is a stage of a run that was ki
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +15,7 @@ import nbformat
 import pandas as pd
 
 from authoring import grid as grids
-from utils import course, disk, settings
+from utils import course, disk, freshness, settings
 from utils.course import fingerprint, pipeline, report, runner
 from utils.course.records import recorded, recorded_grid, recorded_tables
 from utils.course.records.recorded import Record
@@ -29,7 +27,11 @@ from utils.shrink.recipe import Recipe
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NAMES = {settings.EMBEDDED: "The embedded shop"}
-ONLY_SHOW = ("plots", "recorded", "show", "report")  # begin the names of modules that decide no figure
+RECIPES_BY = ("utils.course.pipeline:apply", "utils.course.pipeline:on_valid")  # what makes and judges their stages
+ONLY_SHOW = (  # patterns of modules that decide no recorded figure
+    *("utils.measure.plots*", "utils.course.tables", "utils.course.price_table", "utils.course.report"),
+    "utils.course.records.*",
+)
 NOTEBOOKS = ("00", "01")  # what a run needs before a recipe can begin: baselines and teacher
 
 
@@ -51,9 +53,10 @@ def study(
     runs = [{"profile": profile, "dataset": dataset, "seed": seed} for dataset in datasets for seed in seeds]
     codes = [code_hash(recipes=recipes, **chosen) for chosen in runs]
     places = [_place(**chosen) for chosen in runs]
-    is_fresh = [_recorded_code(place) == code for place, code in zip(places, codes, strict=True)]
-    for place in (place for place, fresh in zip(places, is_fresh, strict=True) if not fresh):
-        if lost := _recorded_recipes(place) - {recipe.name for recipe in recipes}:
+    older = [disk.read_object(place) for place in places]
+    is_fresh = [record.get("code") == code for record, code in zip(older, codes, strict=True)]
+    for place, record in ((places[n], older[n]) for n, fresh in enumerate(is_fresh) if not fresh):
+        if lost := set(record.get("recipes", [])) - {recipe.name for recipe in recipes}:
             raise ValueError(
                 f"{place.name}: holds the recipe '{min(lost)}', which a new record would lose; "
                 f"add --recipe {min(lost)}, or delete the file"
@@ -96,12 +99,13 @@ def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object]
         on_valid = pipeline.on_valid(started, *recipes)
         started.write_rows()
     before = [row for row in started.rows() if row.identity.notebook != recorded.STUDY]
-    name, names = settings.dataset_name(chosen["dataset"]), [f"--recipe {recipe.name}" for recipe in recipes]
-    words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}", *names]
+    name, names = settings.dataset_name(chosen["dataset"]), [recipe.name for recipe in recipes]
+    words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}"]
+    words += [f"--recipe {one}" for one in names]
     keys = dict.fromkeys((TEACHER_SCORES, *(row.identity.variant.scores_key for row in [*before, *rows])))
     ndcg10 = {key: started.load_quality(key).ndcg10_by_query for key in keys if started.quality_file(key).exists()}
     figures = {"ndcg10": ndcg10, "rates": started.rates(), "on_valid": on_valid}
-    recorded.write([*before, *rows], command=" ".join(words), code=code, **figures)
+    recorded.write([*before, *rows], command=" ".join(words), recipes=names, code=code, **figures)
 
 
 def _alone(started: Run) -> AbstractContextManager:
@@ -122,17 +126,15 @@ def _begin(*, profile: str, dataset: str, seed: int, echo: Callable[[str], objec
 def code_hash(*, profile: str, dataset: str, seed: int, recipes: Sequence[Recipe]) -> str:
     """One hash of all that decides the outcome of a run; recorded results, and modules that only show, do not."""
     masters = [nbformat.read(path, as_version=4) for number in NOTEBOOKS for path in runner.notebooks(number)]
-    files = fingerprint.reached("import utils.course.pipeline").union(*map(fingerprint.modules, masters))
-    lock = settings.ROOT / "requirements.txt"
-    parts = {
-        "parameters": {"PROFILE": profile, "DATASET": settings.dataset_name(dataset), "SEED": seed},
-        "cells": [fingerprint.cells_hash(nb) for nb in masters],
-        "modules": [disk.sha256(path) for path in sorted(files) if not path.name.startswith(ONLY_SHOW)],
-        "requirements": disk.sha256(lock) if lock.exists() else "",
-        "data": fingerprint.data_hashes(dataset),
-        "recipes": [recipe.model_dump() for recipe in recipes],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return freshness.key(
+        parameters={"PROFILE": profile, "DATASET": settings.dataset_name(dataset), "SEED": seed},
+        cells=[freshness.of_cells(nb) for nb in masters],
+        code=[freshness.of_definitions(freshness.reached_by_cells(nb, without=ONLY_SHOW)) for nb in masters],
+        made_by=freshness.of_code(*RECIPES_BY, without=ONLY_SHOW),
+        requirements=freshness.requirements(),
+        data=fingerprint.data_hashes(dataset),
+        recipes=[recipe.model_dump() for recipe in recipes],
+    )
 
 
 def with_results(page: str) -> str:
@@ -215,14 +217,3 @@ def _markdown(frame: pd.DataFrame) -> str:
     lines = [["", *frame.columns], ["---"] * (1 + len(frame.columns))]
     lines += [[label, *cells] for label, *cells in frame.itertuples()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _recorded_code(place: Path) -> str:
-    try:
-        return json.loads(place.read_text(encoding="utf-8"))["code"]
-    except (OSError, ValueError, KeyError):
-        return ""
-
-
-def _recorded_recipes(place: Path) -> set[str]:
-    return set(re.findall(r"--recipe (\w+)", place.read_text(encoding="utf-8"))) if place.exists() else set()

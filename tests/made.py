@@ -83,6 +83,13 @@ def write_shop(folder, *, labels=LABELS):
     (folder / "labels.csv").write_text(labels)
 
 
+def replace_once(path, old, new):
+    """Edit a file where it holds `old`, which it must do once."""
+    before = path.read_text(encoding="utf-8")
+    assert before.count(old) == 1, f"{path.name} holds {old!r} {before.count(old)} times"
+    path.write_text(before.replace(old, new), encoding="utf-8")
+
+
 LATENCY = {"p50": 1.0, "p95": 2.0, "p99": 3.0, "n": 4}
 GIVEN = {
     "parent": None,

@@ -19,6 +19,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_object(path: Path) -> dict:
+    """What a JSON file holds; nothing where it is missing, cut short or no object."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def partial(path: Path) -> Path:
     """Where this process writes what becomes `path` once it is whole: beside it, so that a rename is enough."""
     return path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")

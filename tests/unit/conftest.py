@@ -1,5 +1,6 @@
 """What the tests of running, publishing, reporting, fetching and of the commands share."""
 
+import shutil
 from types import SimpleNamespace
 
 import nbformat
@@ -13,6 +14,7 @@ from authoring import records
 from utils import settings
 from utils.course import execution
 from utils.data.public import download
+from utils.freshness import tree
 from utils.measure import ledger, plots
 
 
@@ -39,6 +41,15 @@ def executed(monkeypatch):
 
     monkeypatch.setattr(execution, "_papermill", copy)
     return calls
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """A copy of our packages, whose code counts in the place of the real ones."""
+    for package in ("utils", "authoring"):
+        shutil.copytree(settings.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(tree, "SOURCE", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -1,63 +1,38 @@
-"""The fingerprint: it changes with what decides a notebook's outcome, and with nothing else."""
-
-import shutil
+"""The fingerprint of the course's own notebooks: it changes with what decides the outcome, and with nothing else."""
 
 import nbformat
 import pytest
-from made import notebook
+from made import RUN, notebook, replace_once
 
+from utils import settings
 from utils.course import fingerprint, runner
 
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    files = {
-        "__init__.py": "",
-        "settings.py": "",
-        "rank/__init__.py": "",
-        "rank/models.py": "def load():\n    from . import deep\n",
-        "rank/deep.py": "import utils.data.words",
-        "rank/aside.py": "",
-        "data/__init__.py": "",
-        "data/words.py": "WORDS = 1",
-    }
-    for name, source in files.items():
-        path = tmp_path / "utils" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source)
-    monkeypatch.setattr(fingerprint, "PACKAGE", tmp_path / "utils")
-    return tmp_path / "utils"
+EDITS = {  # a file, the start of a function in it, and the notebooks that use that function
+    "shrink/sparsify/sparsity.py": ("def arrays(", {"05"}),
+    "shrink/prune/pruning.py": ("def head_importance(", {"03", "04", "06"}),
+    "rank/training.py": ("def fine_tune(", {"01", "03", "04", "05"}),
+    "course/report.py": ("def write(", set()),
+}
 
 
-def test_modules_are_closed_under_imports_and_hold_nothing_unreached(package):
-    nb = notebook("%matplotlib inline\nfrom utils.rank import models", "not python (")
-    names = {str(path.relative_to(package)) for path in fingerprint.modules(nb)}
-    assert names == {
-        "__init__.py",
-        "rank/__init__.py",
-        "rank/models.py",
-        "rank/deep.py",
-        "data/__init__.py",
-        "data/words.py",
-    }
+def test_a_second_run_executes_what_an_edited_function_is_used_by_and_nothing_after_an_edited_comment(
+    source, executed, tmp_path
+):
+    def run():
+        executed.clear()
+        runner.run(**RUN, out=str(tmp_path / "run"), echo=lambda line: None)
+        return {name[:2] for name, _ in executed}
 
-
-def test_every_module_of_the_closure_reaches_only_modules_of_the_closure():
-    found = fingerprint.modules(notebook("from utils.data import catalogue"))
-    assert fingerprint.PACKAGE / "data" / "synthetic.py" in found
-    for path in found:
-        name = ".".join(("utils", *path.relative_to(fingerprint.PACKAGE).with_suffix("").parts)).removesuffix(
-            ".__init__"
-        )
-        assert fingerprint.modules(notebook(f"import {name}")) <= found
-
-
-@pytest.mark.parametrize(("name", "same"), [("data/words.py", False), ("rank/aside.py", True)])
-def test_the_fingerprint_changes_with_a_reached_module_and_not_with_another(package, name, same):
-    nb = notebook("from utils.rank.models import load")
-    before = fingerprint.fingerprint(nb, parameters={}, upstream={})
-    (package / name).write_text("WORDS = 2")
-    assert (fingerprint.fingerprint(nb, parameters={}, upstream={}) == before) is same
+    assert run() == {path.stem[:2] for path in runner.notebooks()}
+    path = source / "utils" / "settings.py"
+    replace_once(path, "# products a ranker gets for one query", "# how many products a ranker gets for a query")
+    replace_once(
+        path, '"""The command line that makes this run."""', '"""The command line of this run, to be typed."""'
+    )
+    assert run() == set()
+    for file, (start, users) in EDITS.items():
+        replace_once(source / "utils" / file, start, f"@cache\n{start}")
+        assert run() == users, file
 
 
 def test_the_fingerprint_changes_with_parameters_and_upstream():
@@ -66,35 +41,20 @@ def test_the_fingerprint_changes_with_parameters_and_upstream():
     assert len({fingerprint.fingerprint(nb, parameters=p, upstream=u) for p, u in values}) == 4
 
 
-def test_the_cells_hash_passes_over_prose_and_injected_parameters_but_not_over_the_order_of_cells():
-    one = notebook("a = 1", "b = 2")
-    other = notebook("a = 1", "b = 2")
-    injected = nbformat.v4.new_code_cell("SEED = 1", metadata={"tags": ["injected-parameters"]})
-    other.cells[1:1] = [nbformat.v4.new_markdown_cell("prose"), injected]
-    assert fingerprint.cells_hash(one) == fingerprint.cells_hash(other)
-    assert fingerprint.cells_hash(one) != fingerprint.cells_hash(notebook("b = 2", "a = 1"))
+@pytest.mark.parametrize(("code", "same"), [("pricing.price('m7g.large')", False), ("pricing.UTILISATION", True)])
+def test_prices_count_for_a_notebook_that_reads_them(tmp_path, monkeypatch, code, same):
+    monkeypatch.setattr(settings, "DATA", tmp_path)
+    nb, found = notebook(f"from utils.measure import pricing\n{code}"), []
+    for dollars in ("0.1", "0.2"):
+        (tmp_path / "prices.csv").write_text(f"m7g.large,{dollars}\n")
+        found.append(fingerprint.fingerprint(nb, parameters={}, upstream={}))
+    assert (found[0] == found[1]) is same
 
 
-@pytest.mark.parametrize(("name", "same"), [("shrink/pruning.py", True), ("rank/training.py", False)])
-def test_the_ranker_is_built_again_when_training_changes_and_not_when_pruning_does(tmp_path, monkeypatch, name, same):
-    copy = shutil.copytree(fingerprint.PACKAGE, tmp_path / "utils")
-    (copy / "shrink").mkdir(exist_ok=True)
-    (copy / "shrink" / "__init__.py").touch()
-    (copy / "shrink" / "pruning.py").touch()
-    monkeypatch.setattr(fingerprint, "PACKAGE", copy)
-    (path,) = runner.notebooks("01")
-    nb = nbformat.read(path, as_version=4)
-    before = fingerprint.fingerprint(nb, parameters={}, upstream={})
-    with (copy / name).open("a") as file:
-        file.write("# edited\n")
-    assert (fingerprint.fingerprint(nb, parameters={}, upstream={}) == before) is same
-
-
-def test_edited_prose_leaves_every_notebook_of_the_course_fresh():
+def test_edited_prose_and_comments_leave_every_notebook_of_the_course_fresh():
     for path in runner.notebooks():
         nb = nbformat.read(path, as_version=4)
         before = fingerprint.fingerprint(nb, parameters={}, upstream={})
         for cell in nb.cells:
-            if cell.cell_type == "markdown":
-                cell.source += " More words."
+            cell.source += " More words." if cell.cell_type == "markdown" else "\n# More words."
         assert fingerprint.fingerprint(nb, parameters={}, upstream={}) == before

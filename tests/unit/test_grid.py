@@ -100,6 +100,20 @@ def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(m
     assert made.cells == grid.cells()
 
 
+def test_a_cell_is_fresh_by_its_field_and_not_by_a_hash_that_stands_elsewhere_in_its_file(made):
+    places = grid.study(None, recipe=Recipe(), echo=lambda line: None)
+    made.cells.clear()
+    places[1].write_text(
+        places[1]
+        .read_text()
+        .replace('"command": "c"', '"command": "code-one"')
+        .replace('"code": "code-one"', '"code": "code-zero"')
+    )
+    places[3].write_text("{")
+    grid.study(None, recipe=Recipe(), echo=lambda line: None)
+    assert made.cells == [grid.cells()[1], grid.cells()[3]]
+
+
 def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monkeypatch):
     work, trained, finished = object.__new__(grid._Work), [], []
     catalogue = SimpleNamespace(pairs={"train": "train"})

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from made import replace_once
 from pydantic import ValidationError
 
 from utils import settings
@@ -129,10 +130,22 @@ def test_changed_data_makes_every_stage_again(run):
     assert apply(run) == ["pruned", "student", "quantized"]
 
 
-def test_changed_code_makes_every_stage_again(run, monkeypatch):
-    apply(run)
-    monkeypatch.setattr(pipeline.fingerprint, "code_of", lambda module: "other")
+@pytest.mark.parametrize(
+    ("file", "start", "again"),
+    [
+        ("shrink/prune/vocabulary.py", "def kept_tokens(", ["pruned"]),
+        ("shrink/distil/distil_losses.py", "def list_net(", ["student"]),
+        ("shrink/quantize/calibration.py", "def draw(", ["quantized"]),
+        ("rank/models.py", "def save(", ["pruned", "student", "quantized"]),
+        ("shrink/sparsify/sparsity.py", "def arrays(", []),
+        ("measure/ledger.py", "class Row(", []),
+    ],
+)
+def test_changed_code_makes_just_the_stages_again_that_it_makes(run, source, monkeypatch, file, start, again):
+    monkeypatch.setattr(pipeline.stages, "digest", lambda folder: "the same")
     assert apply(run) == ["pruned", "student", "quantized"]
+    replace_once(source / "utils" / file, start, f"@cache\n{start}")
+    assert apply(run) == again
 
 
 def test_several_recipes_are_timed_in_one_go(run, monkeypatch):

@@ -11,8 +11,8 @@ from made import RUN, notebook
 from PIL import Image
 
 from authoring import committed_form, outputs, publish
-from utils import settings
-from utils.course import execution, fingerprint, runner
+from utils import freshness, settings
+from utils.course import execution, runner
 
 
 def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_default_run_injects_nothing(course):
@@ -25,7 +25,7 @@ def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_defa
     assert after.cells[1].outputs[0].text == "1\n" and after.cells[1].execution_count == 2
     assert after.cells[1].metadata == {} and "papermill" not in path.read_text()
     stamp = after.metadata.rank_for_less
-    assert (stamp.needs, stamp.cells) == ([], fingerprint.cells_hash(after)) and committed_form.is_published(after)
+    assert (stamp.needs, stamp.cells) == ([], freshness.of_cells(after)) and committed_form.is_published(after)
     assert "artifacts" not in path.read_text() and runner.status(**RUN)[0].state == "fresh"
 
 

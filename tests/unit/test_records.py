@@ -1,14 +1,15 @@
 """Recorded results: what a run's file holds, how runs are drawn together, when a run is made again, README's tables."""
 
+import fnmatch
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made import RUN, notebook, row
+from made import RUN, notebook, replace_once, row
 
 from authoring import records
-from utils import disk, settings
+from utils import disk, freshness, settings
 from utils.course import fingerprint, runner
 from utils.course.records import recorded, recorded_grid, recorded_tables, show_recorded
 from utils.course.run import TEACHER_SCORES, Run
@@ -316,6 +317,15 @@ def test_a_record_with_a_recipe_that_would_be_lost_is_not_replaced(runs, folder)
     assert (folder / "synthetic-laptop-0.json").read_bytes() == before and len(list(folder.iterdir())) == 1
 
 
+def test_the_recipes_of_a_record_are_its_field_and_not_words_of_its_command(runs, folder):
+    study([0])
+    path = folder / "synthetic-laptop-0.json"
+    held = json.loads(path.read_text())
+    assert held["recipes"] == ["default"]
+    path.write_text(json.dumps(held | {"code": "older", "command": "course results --recipe other"}))
+    assert study([0]) == ["synthetic-laptop-0.json: recorded"]
+
+
 def test_another_recipe_is_another_run(course):
     for name in ("00_zero", "01_one"):
         course.write(name, notebook("a = 1"))
@@ -323,20 +333,57 @@ def test_another_recipe_is_another_run(course):
     assert one != two
 
 
-def test_a_module_that_only_shows_leaves_a_run_fresh_and_one_that_decides_does_not(course, monkeypatch):
+SHOWING = """
+from utils.course import report, tables
+from utils.course.records import show_recorded
+from utils.measure import plots
+tables.stack([plots.spread, show_recorded.quality, report.write])
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "start", "same"),
+    [
+        ("measure/plots.py", "def spread(", True),
+        ("measure/plots_style.py", "def finish(", True),
+        ("course/tables.py", "def stack(", True),
+        ("course/report.py", "def write(", True),
+        ("course/records/show_recorded.py", "def quality(", True),
+        ("course/records/recorded.py", "def table(", True),
+        ("shrink/sparsify/sparsity.py", "def arrays(", True),
+        ("shrink/distil/distillation.py", "def distil(", False),
+        ("measure/timing.py", "def throughput(", False),
+        ("course/run.py", "def begin(", False),
+    ],
+)
+def test_what_only_shows_leaves_a_run_fresh_and_what_decides_its_figures_does_not(course, source, file, start, same):
     for name in ("00_zero", "01_one"):
-        course.write(name, notebook("from utils.measure import plots"))
-    digests, changed = records.disk.sha256, []
-    monkeypatch.setattr(disk, "sha256", lambda path: digests(path) + str(path.name in changed))
+        course.write(name, notebook(f"from utils import course\ncourse.begin()\n{SHOWING}"))
     before = records.code_hash(**RUN, recipes=[])
-    changed.append("plots.py")
-    assert records.code_hash(**RUN, recipes=[]) == before
-    changed.append("distillation.py")
-    assert records.code_hash(**RUN, recipes=[]) != before
+    replace_once(source / "utils" / file, start, f"@cache\n{start}")
+    assert (records.code_hash(**RUN, recipes=[]) == before) is same
+
+
+def test_every_module_that_only_shows_is_there_and_none_of_them_trains_or_judges():
+    names = {
+        ".".join(path.relative_to(settings.ROOT).with_suffix("").parts)
+        for path in (settings.ROOT / "utils").rglob("*.py")
+    }
+    for pattern in records.ONLY_SHOW:
+        assert fnmatch.filter(names, pattern), f"{pattern} names no module"
+    decided = freshness.reached("from utils.course import pipeline\npipeline.apply", without=records.ONLY_SHOW)
+    assert {
+        "utils.rank.training:fine_tune",
+        "utils.rank.metrics:evaluate",
+        "utils.measure.timing:throughput",
+    } <= decided
+
+
+READING = "from utils.course.records import show_recorded\nshow_recorded.quality(DATASET)"
 
 
 def test_recorded_results_make_only_the_notebooks_fresh_that_show_them(folder):
-    reads, other = notebook("from utils.course.records import recorded"), notebook("from utils.measure import cost")
+    reads, other = notebook(READING), notebook("from utils.course.records import recorded\nrecorded.STUDY")
     record(0)
     before = [fingerprint.recorded_hashes(nb, dataset="synthetic") for nb in (reads, other)]
     record(0, ndcg10=0.5)
@@ -364,7 +411,7 @@ def test_the_code_of_a_run_changes_with_seed_and_data_but_not_with_where_the_dat
 def test_new_records_rerun_the_notebooks_that_show_them_but_not_where_their_stages_alone_are_wanted(
     course, folder, executed
 ):
-    course.write("01_one", notebook("from utils.course.records import recorded"))
+    course.write("01_one", notebook(READING))
     said = []
 
     def run():

@@ -10,8 +10,8 @@ import pytest
 from made import LABELS, RUN, notebook, write_shop
 from papermill.exceptions import PapermillExecutionError
 
-from utils import settings
-from utils.course import execution, fingerprint, runner, stages
+from utils import freshness, settings
+from utils.course import execution, runner, stages
 
 
 def states(**changes):
@@ -35,7 +35,7 @@ def test_a_run_executes_in_place_stamps_the_copy_and_a_failure_names_the_cell(co
 
     good = nbformat.read(out / "notebooks" / "01_good.ipynb", as_version=4)
     assert good.cells[-1].outputs[0].text.split() == ["7", "notebooks", sys.executable]
-    assert good.metadata.rank_for_less.cells == fingerprint.cells_hash(notebook(code))
+    assert good.metadata.rank_for_less.cells == freshness.of_cells(notebook(code))
     assert f"SEED = 7\nOUT = {str(out)!r}".replace("'", '"') in good.cells[1].source
     assert "PROFILE" not in good.cells[1].source
     assert states(seed=7, out=str(out)) == {"01_good": "fresh", "02_bad": "failed"}

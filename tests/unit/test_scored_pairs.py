@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from made import replace_once
 
 from utils import settings
 from utils.data import catalogue
@@ -198,6 +199,18 @@ def test_scores_of_another_teacher_or_of_other_data_and_damaged_ones_are_refused
     (folder / scored_pairs.FILES[1]).unlink()
     with pytest.raises(FileNotFoundError, match=r"teaching/teaching\.json is missing"):
         scored_pairs.load(folder, teacher_hash="t1", data_hash="d1")
+
+
+@pytest.mark.parametrize(
+    ("file", "start"), [("shrink/distil/scored_pairs.py", "def teach("), ("rank/ranker.py", "class BatchedRanker")]
+)
+def test_scores_that_other_code_made_are_refused(kept, source, file, start):
+    _, folder = kept
+    hashes = {"teacher_hash": "t1", "data_hash": "d1"}
+    assert len(scored_pairs.load(folder, **hashes)) > 0
+    replace_once(source / "utils" / file, start, f"@cache\n{start}")
+    with pytest.raises(ValueError, match="were made by other code; run notebook 04 again"):
+        scored_pairs.load(folder, **hashes)
 
 
 def test_kept_scores_are_used_again_for_the_same_pairs_and_teacher_and_for_nothing_else(tmp_path):

@@ -89,3 +89,12 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(read_only, nam
     problem = f"^{place}: cannot be written \\(Permission denied\\); give another folder$"
     with pytest.raises(ValueError, match=problem), disk.lock(place / ".lock", busy="busy"):
         pass
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "", None, b"\xff"])
+def test_what_holds_no_object_is_read_as_nothing(tmp_path, text):
+    path = tmp_path / "record.json"
+    path.write_text('{"code": "é"}', encoding="utf-8")
+    assert disk.read_object(path) == {"code": "é"}
+    path.unlink() if text is None else path.write_bytes(text.encode() if isinstance(text, str) else text)
+    assert disk.read_object(path) == {}

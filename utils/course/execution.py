@@ -13,8 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from utils import disk, environment, settings
-from utils.course import fingerprint as prints
+from utils import disk, environment, freshness, settings
 from utils.course import stages
 
 STAMP = "rank_for_less"
@@ -61,7 +60,7 @@ def execute(job: Job) -> float:
         seconds = round(time.perf_counter() - start, 1)
         nb = nbformat.read(job.partial, as_version=4)
         made = stages.made_by(job.run_folder, notebook=job.source.stem)
-        stamp = {"cells": prints.cells_hash(nb), "fingerprint": job.fingerprint, "seconds": seconds, "made": made}
+        stamp = {"cells": freshness.of_cells(nb), "fingerprint": job.fingerprint, "seconds": seconds, "made": made}
         nb.metadata[STAMP] = dict(nb.metadata.get(STAMP, {})) | stamp
         nbformat.write(nb, job.partial)
         os.replace(job.partial, job.executed)

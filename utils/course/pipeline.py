@@ -5,15 +5,14 @@ The notebooks make the same stages one by one; this is for whoever wants the out
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from datasets import Dataset
 
-from utils import environment
-from utils.course import fingerprint, measure_stage, stages
+from utils import environment, freshness
+from utils.course import measure_stage, stages
 from utils.course.run import Run
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
@@ -36,6 +35,9 @@ STAGES = {  # and what of a recipe decides each, beside the stage before it
     },
     "quantized": {"precision"},
 }
+CODE = {stage: f"{__name__}:{maker}" for stage, maker in zip(STAGES, ("_prune", "_distil", "_quantize"), strict=True)}
+WRITING = ("utils.environment:seed_everything", "utils.rank.models:save", "utils.rank.runtimes")  # of any stage
+BY_VALUE = ("utils.course.run:Run", "utils.shrink.recipe:Recipe")  # count by what a stage takes of them, not as code
 
 
 def apply(run: Run, *chosen: Recipe, echo: Callable[[str], object] = print) -> list[Row]:
@@ -63,8 +65,7 @@ def make(run: Run, recipe: Recipe, *, until: str = "quantized", echo: Callable[[
     """Make the recipe's stages up to one of them; those that are there, whole and made of the same, stay."""
     parent, data = "teacher", run.catalogue.hash
     for stage in _up_to(until):
-        decided = recipe.model_dump_json(include=STAGES[stage])
-        name, made_of = stage_name(stage, recipe=recipe), _digest(decided, run.stage(parent), data=data)
+        name, made_of = stage_name(stage, recipe=recipe), _digest(stage, recipe, run.stage(parent), data=data)
         if _is_made(run.stage(name), made_of=made_of):
             echo(f"{name}: unchanged")
         else:
@@ -139,10 +140,15 @@ def _up_to(stage: str) -> list[str]:
     return list(STAGES)[: list(STAGES).index(stage) + 1]
 
 
-def _digest(decided: str, parent: Path, *, data: str) -> str:
+def _digest(stage: str, recipe: Recipe, parent: Path, *, data: str) -> str:
     """What a stage is made of: its part of the recipe, the code for it, the data, and the files of the stage before."""
-    parts = decided, fingerprint.code_of("utils.shrink.recipe"), data, stages.digest(parent)
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    return freshness.key(
+        recipe=recipe.model_dump(include=STAGES[stage]),
+        code=freshness.of_code(CODE[stage], *WRITING, without=BY_VALUE),
+        requirements=freshness.requirements(),
+        data=data,
+        parent=stages.digest(parent),
+    )
 
 
 def _is_made(folder: Path, *, made_of: str) -> bool:

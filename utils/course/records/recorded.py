@@ -24,7 +24,8 @@ class Record(BaseModel):
 
     Attributes:
         command: the command line that makes it again; a folder of data is named without the way to it.
-        code: one hash of all that decided the outcome: cells, parameters, modules, the lock, the data.
+        recipes: the names of the recipes whose ends are among the rows.
+        code: one hash of all that decided the outcome: cells, parameters, code, the lock, the data.
         rows: the ledger's rows less the fields in SHARED.
         ndcg10: of every test query, in one order of the queries, by the key of the scores (`Variant.scores_key`).
         rates: pairs a second of every turn of the recipes' rows and of the teacher's, by the variant's key.
@@ -36,6 +37,7 @@ class Record(BaseModel):
     profile: str
     seed: int
     command: str
+    recipes: list[str]
     code: str
     git_revision: str
     machine: dict[str, str | bool | int | float | list[str] | None]
@@ -110,6 +112,7 @@ def write(
     *,
     command: str,
     code: str,
+    recipes: Sequence[str] = (),
     ndcg10: Mapping[str, Mapping[str, float]] | None = None,
     rates: Mapping[str, Sequence[float]] | None = None,
     on_valid: Mapping[str, float] | None = None,
@@ -118,14 +121,16 @@ def write(
 
     Args:
         ndcg10: by query_id, by the key of the scores; all of the same queries.
-        rates, on_valid: as in `Record`.
+        recipes, rates, on_valid: as in `Record`.
     """
     last = max(rows, key=lambda row: row.identity.time_utc).identity.model_dump()
     own = [row.model_dump(exclude={"identity": set(SHARED)}) for row in rows]
     ndcg10 = {key: [round(found[query], 4) for query in sorted(found)] for key, found in (ndcg10 or {}).items()}
     rates = {name: [round(rate, 2) for rate in samples] for name, samples in (rates or {}).items()}
     also = {"ndcg10": ndcg10, "rates": rates, "on_valid": on_valid or {}}
-    record = Record(**{name: last[name] for name in SHARED}, command=command, code=code, rows=own, **also)
+    record = Record(
+        **{name: last[name] for name in SHARED}, command=command, recipes=list(recipes), code=code, rows=own, **also
+    )
     path = path_of_record(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     return disk.write_whole(path, disk.json_text(record.model_dump()))

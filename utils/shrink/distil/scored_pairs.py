@@ -6,7 +6,6 @@ scores take minutes, so they are kept on disk with what they were made from. Lea
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import random
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset, Features, Value
 
-from utils import disk
+from utils import disk, freshness
 from utils.data import candidates
 from utils.data.catalogue import Catalogue, normal_text
 from utils.rank.ranker import Ranker
@@ -31,6 +30,12 @@ CROP_WORDS = (2, 5)  # words of a crop, at least and at most
 SCORED_AT_ONCE = 32_768  # pairs; their tokens are in memory together
 UNSPACED = re.compile(f"[{candidates.UNSPACED}]")
 FILES = ("pairs.parquet", "teaching.json")
+CAUSES = {  # why kept scores are refused, by what differs
+    "teacher": "are of another teacher",
+    "data": "are of other data",
+    "code": "were made by other code",
+    "pairs": "are damaged: the file is not the one that was written",
+}
 
 Asked = tuple[str, list[str]]  # a query's text and products' texts
 Row = tuple[str, str, int, str]  # query, product, gain, source
@@ -105,10 +110,10 @@ def taught(folder: Path, *, pairs: Dataset, teacher_hash: str, data_hash: str, r
 
 
 def save(taught: Dataset, *, folder: Path, teacher_hash: str, data_hash: str) -> Path:
-    """Keep scored pairs in `folder`, whole or not at all, beside the hashes of the teacher and of the data."""
+    """Keep scored pairs in `folder`, whole or not at all, beside the hashes of teacher, data and code."""
     with disk.whole_folder(folder) as partial:
         taught.to_parquet(partial / FILES[0])
-        made_from = {"teacher": teacher_hash, "data": data_hash, "pairs": disk.sha256(partial / FILES[0])}
+        made_from = _made_from(partial / FILES[0], teacher_hash=teacher_hash, data_hash=data_hash)
         (partial / FILES[1]).write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
     return folder
 
@@ -117,23 +122,27 @@ def load(folder: Path, *, teacher_hash: str, data_hash: str) -> Dataset:
     """The scored pairs kept in `folder`.
 
     Raises:
-        FileNotFoundError: there are none. ValueError: they are damaged, or of another teacher or other data.
+        FileNotFoundError: there are none. ValueError: they are damaged, of another teacher or other data, or
+            other code made them.
     """
     remedy = "run notebook 04 again"
     for name in FILES:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder.name}/{name} is missing; {remedy}")
-    try:
-        made_from = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
-        kept = [made_from[name] for name in ("teacher", "data", "pairs")]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder.name}/{FILES[1]} cannot be read; {remedy}") from None
-    here = (teacher_hash, data_hash, disk.sha256(folder / FILES[0]))
-    causes = ("are of another teacher", "are of other data", "are damaged: the file is not the one that was written")
-    for was, now, cause in zip(kept, here, causes, strict=True):
-        if was != now:
+    kept = disk.read_object(folder / FILES[1])
+    if not CAUSES.keys() <= kept.keys():
+        raise ValueError(f"{folder.name}/{FILES[1]} cannot be read; {remedy}")
+    here = _made_from(folder / FILES[0], teacher_hash=teacher_hash, data_hash=data_hash)
+    for name, cause in CAUSES.items():
+        if kept[name] != here[name]:
             raise ValueError(f"the scores in {folder.name}/{FILES[0]} {cause}; {remedy}")
     return _read(folder / FILES[0])
+
+
+def _made_from(pairs: Path, *, teacher_hash: str, data_hash: str) -> dict[str, str]:
+    """What decides the scores in a file, and the file itself, by the names in CAUSES."""
+    code = freshness.of_code(f"{__name__}:teach", "utils.rank.ranker:BatchedRanker")
+    return {"teacher": teacher_hash, "data": data_hash, "code": code, "pairs": disk.sha256(pairs)}
 
 
 def _read(path: Path) -> Dataset:
@@ -145,10 +154,7 @@ def _read(path: Path) -> Dataset:
 
 def _digest(found: Dataset) -> str:
     """What pairs these are, whatever was added to them."""
-    digest = hashlib.sha256()
-    for name in FEATURES:
-        digest.update("\0".join(map(str, found[name][:])).encode())
-    return digest.hexdigest()
+    return freshness.key(**{name: freshness.key(values=found[name][:]) for name in FEATURES})
 
 
 def _judged(catalogue: Catalogue, *, held_out: set[str], at_most: int, rng: random.Random) -> Iterator[Row]:
