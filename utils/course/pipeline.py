@@ -1,6 +1,7 @@
 """A recipe applied to the teacher of a run: the stages it makes, kept so that a killed run goes on, and their figures.
 
-The notebooks make the same stages one by one; this is for whoever wants the outcome alone, such as a study over seeds.
+The notebooks make the same stages one by one, by the same steps; this is for whoever wants the outcome alone, such as a
+study over seeds.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from utils.course.measure_stage import Way
 from utils.course.run import Run
 from utils.measure.ledger import Row
 from utils.rank import metrics, models, runtimes, training
-from utils.shrink import recipe as recipes
+from utils.rank.ranker import Ranker
+from utils.shrink import steps
 from utils.shrink.distil import distillation
-from utils.shrink.recipe import Recipe, Setting
+from utils.shrink.recipe import Recipe
 
 STAGES = {  # and what of a recipe decides each, beside the stage before it
-    "pruned": {"pruned"},
+    "pruned": {"pruned", "recovery_rate"},
     "student": {
         "student",
         "layers",
@@ -34,7 +36,7 @@ STAGES = {  # and what of a recipe decides each, beside the stage before it
         "n_label_pairs",
         "label_learning_rate",
     },
-    "quantized": {"precision"},
+    "quantized": {"precision", "for_openvino", "for_onnx"},
 }
 
 
@@ -93,44 +95,48 @@ def ways(recipe: Recipe) -> dict[str, Way]:
     }
 
 
-def setting(run: Run) -> Setting:
-    """What the steps of a recipe work with, in this run."""
-    return Setting(run.catalogue, run.profile, run.seed, run.folder / "logs")
-
-
-def taught(run: Run, recipe: Recipe) -> Dataset:
-    """The recipe's pairs with the scores of this run's teacher, from the folder `teaching`, or scored now."""
+def scored(run: Run, recipe: Recipe) -> Dataset:
+    """The recipe's pairs with the scores of this run's teacher, from the run's folder, or scored now."""
     folder = run.stage("teacher")
-    at = {"threads": run.machine["cores"], "max_tokens": run.profile.max_tokens}
-    return recipes.teach(
-        run.folder / "teaching",
+
+    def open_teacher() -> Ranker:
+        cores, max_tokens = run.machine["cores"], run.profile.max_tokens
+        return runtimes.open_ranker(folder, runtime="onnxruntime", threads=cores, max_tokens=max_tokens)
+
+    return steps.score_pairs(
+        run.folder / "scored_pairs",
         teacher_hash=models.weights_hash(folder, runtime="pytorch"),
-        ranker=partial(runtimes.open_ranker, folder, runtime="onnxruntime", **at),
+        ranker=open_teacher,
         recipe=recipe,
-        setting=setting(run),
+        setting=run.setting,
     )
 
 
-def _prune(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+def make_pruned(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the first cut of this run's teacher as a stage."""
     teacher, tokenizer = models.load(run.stage("teacher"))
-    pruned, tokenizer = recipes.make_pruned(teacher, tokenizer, recipe=recipe, setting=setting(run))
+    pruned, tokenizer = steps.prune(teacher, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
     run.save_stage(name, pruned, tokenizer=tokenizer, made_of=made_of)
 
 
-def _distil(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+def make_student(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the student as a stage: a piece of the pruned stage that copied scores, then learned from labels."""
     pruned, tokenizer = models.load(run.stage(stage_name("pruned", recipe=recipe)))
-    pairs = taught(run, recipe)
-    student = recipes.make_student(pruned, tokenizer, taught=pairs, recipe=recipe, setting=setting(run))
+    pairs = scored(run, recipe)
+    student = steps.start_student(pruned, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    steps.copy_scores(student, tokenizer=tokenizer, scored=pairs, recipe=recipe, setting=run.setting)
+    steps.finish_on_labels(student, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
     run.save_stage(name, student, tokenizer=tokenizer, made_of=made_of)
 
 
-def _quantize(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+def make_quantized(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the student with quantized graphs as a stage."""
     student, tokenizer = models.load(run.stage(stage_name("student", recipe=recipe)))
-    finish = partial(recipes.make_quantized, tokenizer=tokenizer, recipe=recipe, setting=setting(run))
+    finish = partial(steps.quantize, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
     run.save_stage(name, student, tokenizer=tokenizer, finish=finish, made_of=made_of)
 
 
-MAKERS = {"pruned": _prune, "student": _distil, "quantized": _quantize}
+MAKERS = {"pruned": make_pruned, "student": make_student, "quantized": make_quantized}
 
 
 def _up_to(stage: str) -> list[str]:
@@ -139,7 +145,7 @@ def _up_to(stage: str) -> list[str]:
 
 def _digest(decided: str, parent: Path, *, data: str) -> str:
     """What a stage is made of: its part of the recipe, the code for it, the data, and the files of the stage before."""
-    parts = decided, fingerprint.code_of("utils.shrink.recipe"), data, stages.digest(parent)
+    parts = decided, fingerprint.code_of("utils.shrink.steps"), data, stages.digest(parent)
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

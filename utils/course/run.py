@@ -22,6 +22,7 @@ from utils.measure.ledger import Row
 from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair
+from utils.rank.setting import Setting
 
 
 @dataclass
@@ -40,6 +41,11 @@ class Run:
     def stage(self, name: str) -> Path:
         """The folder of a stage, there or not."""
         return self.folder / name
+
+    @property
+    def setting(self) -> Setting:
+        """What every training of this run works with."""
+        return Setting(self.catalogue, self.profile, self.seed, self.folder / "logs")
 
     def rows(self) -> list[Row]:
         """The latest row of everything measured so far on this data."""
