@@ -26,7 +26,7 @@ from utils.measure import cost, ledger
 from utils.rank import models, training
 from utils.rank.metrics import Quality
 from utils.rank.ranker import mean_tokens
-from utils.rank.setting import STUDENT_RATE, Budget
+from utils.rank.setting import Budget
 from utils.shrink import steps
 from utils.shrink.distil import distillation, matching, students
 from utils.shrink.distil.distil_losses import LOSSES
@@ -180,7 +180,7 @@ def budget_of(work: Work, loss: str) -> Budget:
     Labels alone, where they stand for the whole recipe, have the steps of its scores and of its labels.
     """
     recipe, profile = work.recipe, work.run.profile
-    budget = Budget.of_distillation(profile, n_pairs=recipe.n_distil_pairs, learning_rate=STUDENT_RATE)
+    budget = Budget.of_distillation(profile, n_pairs=recipe.n_distil_pairs, learning_rate=recipe.learning_rate)
     if loss == LABELS + WHOLE:
         return dataclasses.replace(budget, n_pairs=budget.n_pairs + n_label_pairs(work))
     if loss.endswith(WHOLE):
