@@ -25,7 +25,10 @@ def test_with_their_own_parameters_the_notebooks_decide_on_the_default_recipe(ou
 
 @pytest.fixture(scope="module")
 def again(out, tmp_path_factory):
-    """The folder of a run that has the notebooks' teacher, and the stages that the pipeline made of their recipe."""
+    """The folder of a run that has the notebooks' teacher, and the stages that the pipeline made of their recipe.
+
+    Equal to the bit, as long as both train on the same number of threads.
+    """
     folder = tmp_path_factory.mktemp("again")
     shutil.copytree(out / "teacher", folder / "teacher")
     started = course.begin(recorded.STUDY, **CI, out=str(folder), needs=("teacher",))
