@@ -23,7 +23,9 @@ Notebooks = Annotated[
 def results(
     dataset: Annotated[list[str] | None, typer.Option(help="a data set; give it again for more of them")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="a seed; give it again for more; 0, 1 and 2 if none")] = None,
-    recipe: Annotated[list[str] | None, typer.Option(help="a recipe; give it again for more; default if none")] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="a recipe, or its .json; again for more; default if none")
+    ] = None,
     grid: Annotated[bool, typer.Option("--grid", help="the students of the grid of distillation instead")] = False,
     profile: ProfileName = "laptop",
 ) -> None:

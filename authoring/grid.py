@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk, environment, freshness
@@ -22,9 +23,9 @@ from utils.course.run import Run
 from utils.measure import cost, ledger
 from utils.rank import models, runtimes, training
 from utils.rank.metrics import Quality
-from utils.rank.ranker import mean_tokens
-from utils.shrink import recipe as recipes
-from utils.shrink.distil import distillation, matching
+from utils.rank.setting import Budget
+from utils.shrink import steps
+from utils.shrink.distil import distillation, matching, students
 from utils.shrink.distil.distil_losses import LOSSES
 from utils.shrink.distil.matching import Match
 from utils.shrink.recipe import Recipe, Shape
@@ -39,7 +40,7 @@ SHORTER = 4  # times fewer pairs than the recipe's student sees
 def cells() -> list[tuple[str, Shape]]:
     """(loss, shape) of every cell: each loss at one shape; every shape on labels and with the default recipe's loss.
 
-    These two are also taught long and whole, at the one shape.
+    These two also learn long and whole, at the one shape.
     """
     shapes = [Shape(n_layers=n, n_heads=heads, d_ff=d_ff) for heads, d_ff in WIDTHS for n in DEPTHS]
     by_loss = [(loss, BASE) for loss in (*LOSSES, *MATCHES)]
@@ -51,114 +52,174 @@ def cells() -> list[tuple[str, Shape]]:
 
 def study(run: Run, *, recipe: Recipe, echo: Callable[[str], object] = print) -> list[Path]:
     """Train, judge on valid and record every cell, from the recipe's pruned stage in the run's folder."""
-    work = _Work(run, recipe)
+    work = begin(run, recipe)
     places = []
     for loss, shape in cells():
         place = recorded_grid.path_of(**work.key, loss=loss, **shape.model_dump())
         if disk.read_object(place).get("code") == work.code:
             echo(f"{place.name}: unchanged")
         else:
-            echo(f"{recorded_grid.write(work.cell(loss, shape)).name}: recorded")
+            echo(f"{recorded_grid.write(make_cell(work, loss, shape=shape)).name}: recorded")
         places.append(place)
     return places
 
 
-class _Work:
-    """What all cells of one study share: the pruned stage, the teacher's scores, and the queries they are judged on."""
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What all cells of one study share: what students start from and learn from, and what they are held against.
 
-    def __init__(self, run: Run, recipe: Recipe) -> None:
-        self.run, self.setting = run, pipeline.setting(run)
-        self.pruned, self.tokenizer = models.load(run.stage(pipeline.stage_name("pruned", recipe=recipe)))
-        self.teacher, whole_tokenizer = models.load(run.stage("teacher"))
-        limit, profile = run.profile.max_tokens, run.profile
-        self.n_tokens = round(mean_tokens(whole_tokenizer, run.pairs("valid")[:2000], max_tokens=limit))
-        self.teacher_macs = cost.macs_per_pair(self.teacher, n_tokens=self.n_tokens)
-        self.teacher_ndcg10 = self._judge(self.teacher, tokenizer=whole_tokenizer).ndcg10
-        self.pruned_macs = cost.macs_per_pair(self.pruned, n_tokens=self.n_tokens)
-        self.pruned_ndcg10 = self._judge(self.pruned, tokenizer=self.tokenizer).ndcg10
-        recipes.cut_vocabulary(self.teacher, whole_tokenizer, setting=self.setting)  # for the cells that look inside
-        self.taught = pipeline.taught(run, recipe)
-        self.n_pairs = recipe.n_distil_pairs or profile.n_distil_pairs
-        self.n_label_pairs = profile.n_label_pairs if recipe.n_label_pairs is None else recipe.n_label_pairs
-        data = {"dataset": run.catalogue.name, "dataset_hash": run.catalogue.hash}
-        self.key = data | {"profile": profile.name, "seed": run.seed}
-        made_from = [run.stage("teacher"), run.stage(pipeline.stage_name("pruned", recipe=recipe))]
-        weights = [runtimes.weights_hash(folder, runtime="pytorch") for folder in made_from]
-        self.code = freshness.key(
-            recipe=recipe.model_dump(),
-            code=freshness.of_code(f"{__name__}:_Work"),
-            requirements=freshness.requirements(),
-            data=run.catalogue.hash,
-            weights=weights,
-        )
+    Attributes:
+        key: data set, profile and seed.
+        code: one hash of all that decides the outcome.
+        teacher: its vocabulary is cut, for the cells that look inside it.
+        tokenizer: of `pruned` and of that teacher.
+        scored: pairs with the teacher's scores.
+        n_tokens: of a pair, in the mean; operations are counted at it.
+    """
 
-    def cell(self, loss: str, shape: Shape) -> Cell:
-        """Train one student and judge it."""
-        environment.seed_everything(self.run.seed)
-        start = recipes.cut(self.pruned, self.tokenizer, shape=shape, layers=Recipe().layers, setting=self.setting)
-        began = time.perf_counter()
-        if is_whole := loss.endswith(WHOLE):
-            n_pairs = self.n_pairs + self.n_label_pairs
-            self._train_whole(start, loss=method(loss))
-        else:
-            n_pairs = self.n_pairs if loss.endswith(LONG) else self.n_pairs // SHORTER
-            self._train(start, loss=method(loss), n_pairs=n_pairs)
-        quality = self._judge(start, tokenizer=self.tokenizer)
-        return Cell(
-            **self.key,
-            **shape.model_dump(),
-            loss=loss,
-            n_pairs=n_pairs,
-            macs_per_pair=cost.macs_per_pair(start, n_tokens=self.n_tokens),
-            pruned_macs_per_pair=self.pruned_macs,
-            teacher_macs_per_pair=self.teacher_macs,
-            ndcg10=quality.ndcg10,
-            by_query=[round(value, 4) for value in quality.ndcg10_by_query.values()] if is_whole else [],
-            pruned_ndcg10=self.pruned_ndcg10,
-            teacher_ndcg10=self.teacher_ndcg10,
-            seconds=time.perf_counter() - began,
-            code=self.code,
-            command="course results --grid --dataset {dataset} --seed {seed} --profile {profile}".format(**self.key),
-            time_utc=ledger.now(),
-            machine=self.run.machine,
-            versions=ledger.versions(),
-        )
+    run: Run
+    recipe: Recipe
+    key: dict
+    code: str
+    teacher: PreTrainedModel
+    pruned: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    scored: Dataset
+    n_tokens: int
+    teacher_macs: int
+    teacher_ndcg10: float
+    pruned_macs: int
+    pruned_ndcg10: float
 
-    def _train(self, student: PreTrainedModel, *, loss: str, n_pairs: int, n_looks: int = 1) -> None:
-        profile, train = self.run.profile, self.run.catalogue.pairs["train"]
-        if loss == LABELS:
-            sizes = {"n_train_pairs": n_pairs, "batch_size": 2 * profile.batch_size, "n_evaluations": n_looks}
-            training.fine_tune(student, train=train, profile=dataclasses.replace(profile, **sizes), **self._common())
-            return
-        looked = dataclasses.replace(profile, n_evaluations=n_looks)
-        how = {"loss": Recipe().loss, "match": self._match(student, loss)} if loss in MATCHES else {"loss": loss}
-        distillation.distil(student, taught=self.taught, profile=looked, n_pairs=n_pairs, **how, **self._common())
 
-    def _train_whole(self, student: PreTrainedModel, *, loss: str) -> None:
-        """As the default recipe: scores, then labels, with all its looks at valid; or labels alone in as many steps."""
-        profile, train = self.run.profile, self.run.catalogue.pairs["train"]
-        n_pairs = self.n_pairs + (self.n_label_pairs if loss == LABELS else 0)
-        self._train(student, loss=loss, n_pairs=n_pairs, n_looks=profile.n_evaluations)
-        if loss != LABELS and self.n_label_pairs:
-            how = {"train": train, "profile": profile, "n_pairs": self.n_label_pairs}
-            distillation.finish_on_labels(student, **how, **self._common())
+def begin(run: Run, recipe: Recipe) -> Work:
+    """Open the teacher and the recipe's pruned stage, judge both, and score the pairs where that was not done."""
+    pruned, tokenizer = models.load(run.stage(pipeline.stage_name("pruned", recipe=recipe)))
+    teacher, whole_tokenizer = models.load(run.stage("teacher"))
+    n_tokens = run.mean_tokens()
+    macs = [cost.macs_per_pair(model, n_tokens=n_tokens) for model in (teacher, pruned)]
+    teacher_quality = judge(teacher, tokenizer=whole_tokenizer, run=run)
+    steps.cut_vocabulary(teacher, tokenizer=whole_tokenizer, setting=run.setting)
+    return Work(
+        run=run,
+        recipe=recipe,
+        key={
+            "dataset": run.catalogue.name,
+            "dataset_hash": run.catalogue.hash,
+            "profile": run.profile.name,
+            "seed": run.seed,
+        },
+        code=code_hash(run, recipe),
+        teacher=teacher,
+        pruned=pruned,
+        tokenizer=tokenizer,
+        scored=pipeline.scored(run, recipe),
+        n_tokens=n_tokens,
+        teacher_macs=macs[0],
+        teacher_ndcg10=teacher_quality.ndcg10,
+        pruned_macs=macs[1],
+        pruned_ndcg10=judge(pruned, tokenizer=tokenizer, run=run).ndcg10,
+    )
 
-    def _common(self) -> dict:
-        return {
-            "tokenizer": self.tokenizer,
-            "valid": self.run.catalogue.pairs["valid"],
-            "seed": self.run.seed,
-            "log_folder": self.setting.log_folder,
-            "top_gain": self.run.catalogue.top_gain,
-            "learning_rate": distillation.LEARNING_RATE,
-        }
 
-    def _match(self, student: PreTrainedModel, kind: str) -> Match:
-        n_layers = student.config.num_hidden_layers
-        layers = distillation.kept_layers(self.teacher.config.num_hidden_layers, n_kept=n_layers, which="spread")
-        return Match(self.teacher, layers=tuple(layers), kind=kind)
+def code_hash(run: Run, recipe: Recipe) -> str:
+    """One hash of all that decides the outcome of a cell: the recipe, the code, the data and the models."""
+    made_from = [run.stage("teacher"), run.stage(pipeline.stage_name("pruned", recipe=recipe))]
+    return freshness.key(
+        recipe=recipe.model_dump(),
+        code=freshness.of_code(f"{__name__}:begin", f"{__name__}:make_cell", without=(f"{__name__}:code_hash",)),
+        requirements=freshness.requirements(),
+        data=run.catalogue.hash,
+        weights=[runtimes.weights_hash(folder, runtime="pytorch") for folder in made_from],
+    )
 
-    def _judge(self, model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase) -> Quality:
-        catalogue = self.run.catalogue
-        how = {"max_tokens": self.run.profile.max_tokens, "top_gain": catalogue.top_gain}
-        return training.evaluate(model, pairs=catalogue.pairs["valid"], tokenizer=tokenizer, **how)
+
+def make_cell(work: Work, loss: str, *, shape: Shape) -> Cell:
+    """Train one student and judge it."""
+    environment.seed_everything(work.run.seed)
+    student, began = start(work, shape), time.perf_counter()
+    budget = budget_of(work, loss)
+    n_pairs = budget.n_pairs
+    train(student, work=work, loss=method(loss), budget=budget)
+    if loss.endswith(WHOLE) and method(loss) != LABELS:
+        n_pairs += n_label_pairs(work)
+        steps.finish_on_labels(student, tokenizer=work.tokenizer, recipe=work.recipe, setting=work.run.setting)
+    quality = judge(student, tokenizer=work.tokenizer, run=work.run)
+    return Cell(
+        **work.key,
+        **shape.model_dump(),
+        loss=loss,
+        n_pairs=n_pairs,
+        macs_per_pair=cost.macs_per_pair(student, n_tokens=work.n_tokens),
+        teacher_macs_per_pair=work.teacher_macs,
+        pruned_macs_per_pair=work.pruned_macs,
+        ndcg10=quality.ndcg10,
+        teacher_ndcg10=work.teacher_ndcg10,
+        pruned_ndcg10=work.pruned_ndcg10,
+        by_query=[round(value, 4) for value in quality.ndcg10_by_query.values()] if loss.endswith(WHOLE) else [],
+        seconds=time.perf_counter() - began,
+        code=work.code,
+        command="course results --grid --dataset {dataset} --seed {seed} --profile {profile}".format(**work.key),
+        time_utc=ledger.now(),
+        machine=work.run.machine,
+        versions=ledger.versions(),
+    )
+
+
+def start(work: Work, shape: Shape) -> PreTrainedModel:
+    """A student of that shape, cut from the pruned stage as the recipe's is."""
+    recipe = work.recipe.revised(student=shape)
+    return steps.start_student(work.pruned, tokenizer=work.tokenizer, recipe=recipe, setting=work.run.setting)
+
+
+def budget_of(work: Work, loss: str) -> Budget:
+    """How long a cell trains before labels finish it: as the recipe does, or SHORTER times less, judged at its end.
+
+    Labels alone, where they stand for the whole recipe, have the steps of its scores and of its labels.
+    """
+    recipe, profile = work.recipe, work.run.profile
+    budget = Budget.of_distillation(profile, n_pairs=recipe.n_distil_pairs, learning_rate=recipe.learning_rate)
+    if loss == LABELS + WHOLE:
+        return dataclasses.replace(budget, n_pairs=budget.n_pairs + n_label_pairs(work))
+    if loss.endswith(WHOLE):
+        return budget
+    n_pairs = budget.n_pairs if loss.endswith(LONG) else budget.n_pairs // SHORTER
+    return dataclasses.replace(budget, n_pairs=n_pairs, n_evaluations=1)
+
+
+def n_label_pairs(work: Work) -> int:
+    """Labelled pairs of the fine-tune that ends the recipe's student."""
+    recipe, profile = work.recipe, work.run.profile
+    return profile.n_label_pairs if recipe.n_label_pairs is None else recipe.n_label_pairs
+
+
+def train(student: PreTrainedModel, *, work: Work, loss: str, budget: Budget) -> None:
+    """Train the student in place: on labels, on scores, or on scores and the teacher's inside."""
+    setting, tokenizer = work.run.setting, work.tokenizer
+    if loss == LABELS:
+        training.fine_tune(student, tokenizer=tokenizer, setting=setting, budget=budget)
+        return
+    match = match_of(student, teacher=work.teacher, kind=loss) if loss in MATCHES else None
+    distillation.distil(
+        student,
+        tokenizer=tokenizer,
+        scored=work.scored,
+        setting=setting,
+        budget=budget,
+        loss=Recipe().loss if match else loss,
+        match=match,
+    )
+
+
+def match_of(student: PreTrainedModel, *, teacher: PreTrainedModel, kind: str) -> Match:
+    """What of the teacher's inside each layer of the student copies: layers at equal distances."""
+    n_layers = student.config.num_hidden_layers
+    layers = students.kept_layers(teacher.config.num_hidden_layers, n_kept=n_layers, which="spread")
+    return Match(teacher, layers=tuple(layers), kind=kind)
+
+
+def judge(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, run: Run) -> Quality:
+    """Quality on all judged pairs of valid."""
+    top_gain, max_tokens = run.catalogue.top_gain, run.profile.max_tokens
+    pairs = run.catalogue.pairs["valid"]
+    return training.evaluate(model, pairs=pairs, tokenizer=tokenizer, max_tokens=max_tokens, top_gain=top_gain)

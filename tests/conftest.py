@@ -1,12 +1,13 @@
 """What tests of several modules share."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 
 from utils import settings
 from utils.data import catalogue
 from utils.rank import models, runtimes, training
+from utils.rank.setting import Budget, Setting
 
 
 @pytest.fixture(scope="session")
@@ -24,20 +25,13 @@ def small_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ranking_folder(small_folder, tmp_path_factory):
     """The small model after some steps of fine-tuning, without which its scores are all nearly the same."""
-    shop = catalogue.load("synthetic", profile=settings.profile("ci"))
+    profile = dataclasses.replace(settings.profile("ci"), n_stop_queries=2)
+    shop = catalogue.load("synthetic", profile=profile)
     model, tokenizer = models.load(small_folder)
     path = tmp_path_factory.mktemp("stages") / "ranking"
-    training.fine_tune(
-        model,
-        tokenizer=tokenizer,
-        train=shop.pairs["train"],
-        valid=shop.pairs["valid"],
-        profile=replace(settings.profile("ci"), n_train_pairs=960, n_stop_queries=2),
-        seed=0,
-        log_folder=tmp_path_factory.mktemp("logs"),
-        top_gain=shop.top_gain,
-        learning_rate=5e-4,
-    )
+    setting = Setting(shop, profile, seed=0, log_folder=tmp_path_factory.mktemp("logs"))
+    budget = Budget(n_pairs=960, batch_size=16, n_evaluations=1, learning_rate=5e-4)
+    training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=budget)
     models.save(model, tokenizer=tokenizer, folder=path, max_tokens=64)
     runtimes.export_onnx(path)
     runtimes.export_openvino(path)

@@ -1,9 +1,14 @@
 """Tiny notebooks, a tiny shop and ledger rows, made for tests."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import nbformat
 
 from authoring import committed_form
+from utils import settings
 from utils.measure.row_groups import Row
+from utils.rank.setting import Setting
 
 PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters
 PARAMETERS = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""'
@@ -73,6 +78,13 @@ def published():
     run_cells(nb)
     committed_form.stamp(nb)
     return nb
+
+
+def setting(pairs, *, folder, max_tokens=32, top_gain=1):
+    """What a training works with that learns from these judged pairs and is judged on them as well."""
+    profile = dataclasses.replace(settings.profile("ci"), max_tokens=max_tokens)
+    catalogue = SimpleNamespace(pairs={"train": pairs, "valid": pairs}, top_gain=top_gain)
+    return Setting(catalogue, profile, seed=0, log_folder=folder)
 
 
 def write_shop(folder, *, labels=LABELS):

@@ -1,4 +1,6 @@
-"""Files and folders that appear whole or not at all, a lock that lasts as long as its process, and hashes of files."""
+"""Files and folders that appear whole or not at all, a lock that lasts as long as its process, hashes of files, and
+words for what is wrong with the content of one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 PARTIAL = ".partial-"  # begins the name of whatever is not whole yet; the writing process comes next
 
@@ -31,6 +37,17 @@ def read_object(path: Path) -> dict:
 def partial(path: Path) -> Path:
     """Where this process writes what becomes `path` once it is whole: beside it, so that a rename is enough."""
     return path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+
+
+def first_error(error: ValidationError, *, whole: str = "file") -> str:
+    """The first thing that is wrong with what a file holds, and where: `student.n_layers: Input should be ...`.
+
+    Args:
+        whole: the place when it is no field's fault.
+    """
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or whole
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
 
 
 @contextmanager

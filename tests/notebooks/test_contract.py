@@ -10,6 +10,7 @@ from utils.course import runner
 from utils.data import catalogue
 from utils.measure import ledger
 from utils.rank import metrics, models, runtimes, training
+from utils.rank.setting import Budget, Setting
 
 pytestmark = pytest.mark.slow
 LAPTOP = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
@@ -45,16 +46,8 @@ def test_one_layer_of_the_teacher_trained_as_long_loses_three_hundredths(run_fol
     environment.seed_everything(0)
     model, tokenizer = models.load(run_folder / "teacher")
     models.keep_layers(model, layers=[0])
-    training.fine_tune(
-        model,
-        tokenizer=tokenizer,
-        train=shop.pairs["train"],
-        valid=shop.pairs["valid"],
-        profile=sizes,
-        seed=0,
-        log_folder=tmp_path,
-        top_gain=shop.top_gain,
-    )
+    setting = Setting(shop, sizes, seed=0, log_folder=tmp_path)
+    training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=Budget.of_teacher(sizes))
     pairs = shop.pairs["test"]
     texts = list(zip(pairs["query"], pairs["product"], strict=True))
     at = {"threads": torch.get_num_threads(), "max_tokens": sizes.max_tokens}

@@ -13,8 +13,10 @@ from utils import settings
 from utils.data import catalogue
 from utils.measure import ledger
 from utils.rank import metrics, models, runtimes, training
+from utils.rank.setting import Budget, Setting
+from utils.shrink import recipe as recipes
+from utils.shrink import steps
 from utils.shrink.distil import distillation, scored_pairs
-from utils.shrink.recipe import Recipe
 
 NAME = "04_distill"
 
@@ -25,39 +27,28 @@ def shop():
 
 
 @pytest.fixture(scope="module")
-def start(out, shop):
-    """A student of the shape that the notebook made, cut from the pruned model as it was there; its tokenizer."""
+def setting(shop, tmp_path_factory):
+    return Setting(shop, settings.profile("ci"), seed=0, log_folder=tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture(scope="module")
+def start(out, setting):
+    """Makes a student as the notebook's began, cut from the pruned model as it was there; and its tokenizer."""
     pruned, tokenizer = models.load(out / "pruned")
-    made, _ = models.load(out / "student")
-    lists = training.draw_lists(shop.pairs["train"], n_lists=32, seed=0)
-    there, n_kept = pruned.config.num_hidden_layers, made.config.num_hidden_layers
-    shape = {
-        "layers": distillation.kept_layers(there, n_kept=n_kept, which=Recipe().layers),
-        "n_heads": made.base_model.encoder.layer[0].attention.self.num_attention_heads,
-        "d_ff": made.config.intermediate_size,
-        "batches": [training.collate([one], tokenizer=tokenizer, max_tokens=64) for one in lists],
-    }
-    return lambda: distillation.start_student(pruned, **shape), tokenizer
+    recipe = recipes.kept(out)
+    return lambda: steps.start_student(pruned, tokenizer=tokenizer, recipe=recipe, setting=setting), tokenizer
 
 
-def problems(out, shop, start, *, heard, folder):
+def problems(out, setting, start, *, heard):
     """What the gate says of a student whose teacher's scores (n_pairs,) went through `heard`."""
     make, tokenizer = start
-    student, teacher = make(), runtimes.weights_hash(out / "teacher", runtime="pytorch")
-    taught = scored_pairs.load(out / "teaching", teacher_hash=teacher, data_hash=shop.hash)
-    scores = heard(np.array(taught["score"][:], dtype=np.float32))
-    distillation.distil(
-        student,
-        tokenizer=tokenizer,
-        taught=taught.remove_columns("score").add_column("score", scores),
-        valid=shop.pairs["valid"],
-        profile=settings.profile("ci"),
-        seed=0,
-        log_folder=folder,
-        top_gain=shop.top_gain,
-        loss="margin_mse",
-    )
-    n_queries = distillation.JUDGED_TIMES * settings.profile("ci").n_stop_queries
+    student, teacher, shop = make(), runtimes.weights_hash(out / "teacher", runtime="pytorch"), setting.catalogue
+    scored = scored_pairs.load(out / "scored_pairs", teacher_hash=teacher, data_hash=shop.hash)
+    scores = heard(np.array(scored["score"][:], dtype=np.float32))
+    scored = scored.remove_columns("score").add_column("score", scores)
+    budget = Budget.of_distillation(setting.profile)
+    distillation.distil(student, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss="margin_mse")
+    n_queries = distillation.JUDGED_TIMES * setting.profile.n_stop_queries
     valid = training.first_queries(shop.pairs["valid"], n_queries=n_queries)
     ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=2, max_tokens=64)
     found = ranker.score(list(zip(valid["query"][:], valid["product"][:], strict=True)))
@@ -72,11 +63,11 @@ def of_notebook(out, stage):
     return next(row for row in ledger.read(out / "ledger.jsonl") if (row.notebook, row.stage) == (NAME, stage))
 
 
-def test_a_student_that_hears_its_teacher_passes(out, shop, start, tmp_path):
-    assert problems(out, shop, start, heard=lambda scores: scores, folder=tmp_path) == []
+def test_a_student_that_hears_its_teacher_passes(out, setting, start):
+    assert problems(out, setting, start, heard=lambda scores: scores) == []
 
 
 @pytest.mark.parametrize("heard", [np.random.default_rng(0).permutation, np.zeros_like], ids=["shuffled", "constant"])
-def test_a_student_that_is_not_told_what_its_teacher_thinks_is_refused(out, shop, start, tmp_path, heard):
-    found = problems(out, shop, start, heard=heard, folder=tmp_path)
+def test_a_student_that_is_not_told_what_its_teacher_thinks_is_refused(out, setting, start, heard):
+    found = problems(out, setting, start, heard=heard)
     assert found and all(re.match(rf"{NAME}: copied: ndcg10 is 0\.[34]\d*, not within", problem) for problem in found)

@@ -9,10 +9,11 @@ from utils.measure import cost, ledger
 from utils.rank import models
 from utils.rank.ranker import mean_tokens
 from utils.shrink.prune import pruning, vocabulary
+from utils.shrink.recipe import Recipe
 
 NOTEBOOK = "03_prune"
 MAX_TOKENS = settings.profile("ci").max_tokens
-N_HEADS, D_FF = 6, 384  # the notebook's own
+SHAPE = Recipe().pruned  # the notebook's own
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +25,16 @@ def faults_without(*left_out, out, shop):
     """What the gate says when the pruned stage is the teacher after all cuts but these."""
     model, tokenizer = models.load(out / "teacher")
     pairs = list(zip(shop.pairs["valid"]["query"], shop.pairs["valid"]["product"], strict=True))[:2000]
-    n_tokens = round(mean_tokens(tokenizer, pairs, max_tokens=MAX_TOKENS))  # as `final.measure` takes it
+    n_tokens = round(mean_tokens(tokenizer, pairs, max_tokens=MAX_TOKENS))  # as `measure_stage.measure` takes it
     texts = [*shop.products["text"], *shop.pairs["train"]["query"]]
     if "vocabulary" not in left_out:
         vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
     if "positions" not in left_out:
         vocabulary.prune_positions(model, max_tokens=MAX_TOKENS)
     if "heads" not in left_out:
-        pruning.cut_heads(model, n_heads=N_HEADS, importance=pruning.head_magnitude(model))
+        pruning.cut_heads(model, n_heads=SHAPE.n_heads, importance=pruning.head_magnitude(model))
     if "neurons" not in left_out:
-        pruning.cut_neurons(model, d_ff=D_FF, importance=pruning.neuron_magnitude(model))
+        pruning.cut_neurons(model, d_ff=SHAPE.d_ff, importance=pruning.neuron_magnitude(model))
     own = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == NOTEBOOK]
     macs = cost.macs_per_pair(model, n_tokens=n_tokens, exported=True)
     sizes = vars(cost.count_parameters(model)) | {"macs_per_pair": macs}

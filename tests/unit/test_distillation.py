@@ -1,16 +1,16 @@
 """A student learns what its teacher says and nothing else; it starts as a part of a model; lists keep their pairs."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from made import setting
 from transformers import AutoModelForSequenceClassification
 
 from utils import environment, settings
 from utils.rank import models, runtimes, training
-from utils.shrink.distil import distil_losses, distillation
+from utils.rank.setting import STUDENT_RATE, Budget
+from utils.shrink.distil import distil_losses, distillation, student_lists, students
 from utils.shrink.distil.matching import Match
 
 WORDS = ("new", "broken", "old", "cheap", "soft", "used")
@@ -40,37 +40,36 @@ def judged(n):
     return Dataset.from_list(rows)
 
 
-def distil(folder, tmp_path, *, taught, n_pairs=320, **how):
-    """NDCG@10 on valid of a student before and after, and its scores of one query's products."""
+def distil(folder, tmp_path, *, scored, n_pairs=320, loss="logit_mse", match=None):
+    """A student's scores of one query's products after it learned from scored pairs, and the log."""
     student, tokenizer = models.load(folder)
-    profile = dataclasses.replace(settings.profile("ci"), max_tokens=32)
-    where = {"valid": judged(8), "profile": profile, "log_folder": tmp_path, "top_gain": 1}
+    where, budget = setting(judged(8), folder=tmp_path), Budget(n_pairs, 32, 1, STUDENT_RATE)
     environment.seed_everything(0)
     log = distillation.distil(
-        student, tokenizer=tokenizer, taught=taught, seed=0, n_pairs=n_pairs, batch_size=32, **where, **how
+        student, tokenizer=tokenizer, scored=scored, setting=where, budget=budget, loss=loss, match=match
     )
     ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=1, max_tokens=32)
     return ranker.score([("sofa number 3", f"a {word} sofa") for word in WORDS]), log
 
 
 def test_student_learns_the_teachers_scores_twice_the_same(small_folder, tmp_path):
-    scores, log = distil(small_folder, tmp_path, taught=toy(24), n_pairs=640)
+    scores, log = distil(small_folder, tmp_path, scored=toy(24), n_pairs=640)
     wanted = np.array(list(WORTH.values()))
     assert np.abs(scores - wanted).mean() < 0.5 < np.abs(wanted).mean()
     assert max(entry["eval_ndcg10"] for entry in log if "eval_ndcg10" in entry) == 1.0
-    again, _ = distil(small_folder, tmp_path, taught=toy(24), n_pairs=640)
+    again, _ = distil(small_folder, tmp_path, scored=toy(24), n_pairs=640)
     np.testing.assert_allclose(again, scores, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [name for name in distil_losses.LOSSES if name != "logit_mse"])
 def test_every_loss_teaches_the_teachers_order(small_folder, tmp_path, loss):
-    scores, _ = distil(small_folder, tmp_path, taught=toy(24), loss=loss)
+    scores, _ = distil(small_folder, tmp_path, scored=toy(24), loss=loss)
     assert np.corrcoef(scores, list(WORTH.values()))[0, 1] > 0.8
 
 
 def test_student_of_shuffled_or_constant_scores_learns_no_order(small_folder, tmp_path):
     for scores in (np.random.default_rng(0).permutation, np.zeros_like):
-        found, _ = distil(small_folder, tmp_path, taught=toy(24, scores=scores))
+        found, _ = distil(small_folder, tmp_path, scored=toy(24, scores=scores))
         assert np.ptp(found) < 1.0 < np.ptp(list(WORTH.values()))
 
 
@@ -88,50 +87,33 @@ def test_labels_stay_only_where_valid_is_ranked_better_with_them(small_folder, t
 
     monkeypatch.setattr(training, "fine_tune", fine_tune)
     monkeypatch.setattr(training, "evaluate_ndcg10", lambda *_, **how: next(found))
-    stayed = distillation.finish_on_labels(
-        student,
-        tokenizer=tokenizer,
-        train="train",
-        valid=judged(4),
-        profile=settings.profile("ci"),
-        seed=0,
-        log_folder=tmp_path,
-        top_gain=1,
-        learning_rate=1e-3,
-        n_pairs=64,
-    )
+    where, budget = setting(judged(4), folder=tmp_path), Budget.of_labels(settings.profile("ci"))
+    stayed = distillation.finish_on_labels(student, tokenizer=tokenizer, setting=where, budget=budget)
     assert stayed is helps
     assert helps == any(not torch.equal(value, before[name]) for name, value in student.state_dict().items())
-    assert (called["train"], called["learning_rate"], called["profile"].n_train_pairs) == ("train", 1e-3, 64)
-    assert called["profile"].batch_size == 2 * settings.profile("ci").batch_size
+    assert (called["setting"], called["budget"]) == (where, budget)
 
 
 def test_a_matched_student_learns_the_scores_as_well(small_folder, tmp_path):
     match = Match(models.load(small_folder)[0], layers=(0, 1), weight=0.1)
-    scores, _ = distil(small_folder, tmp_path, taught=toy(24), match=match)
+    scores, _ = distil(small_folder, tmp_path, scored=toy(24), match=match)
     assert np.corrcoef(scores, list(WORTH.values()))[0, 1] > 0.8
 
 
 def test_labels_are_not_looked_at(small_folder, tmp_path):
-    one, _ = distil(small_folder, tmp_path, taught=toy(8), n_pairs=64)
+    one, _ = distil(small_folder, tmp_path, scored=toy(8), n_pairs=64)
     labelled = toy(8).remove_columns("gain").add_column("gain", list(range(48)))
-    two, _ = distil(small_folder, tmp_path, taught=labelled, n_pairs=64)
+    two, _ = distil(small_folder, tmp_path, scored=labelled, n_pairs=64)
     np.testing.assert_array_equal(one, two)
 
 
 def test_pairs_without_scores_and_an_unknown_loss_are_refused(small_folder, tmp_path):
     with pytest.raises(ValueError, match="no column 'score'"):
-        distil(small_folder, tmp_path, taught=toy(2).remove_columns("score"))
-    with pytest.raises(ValueError, match="taught has no pairs"):
-        distil(small_folder, tmp_path, taught=toy(2).select([]))
+        distil(small_folder, tmp_path, scored=toy(2).remove_columns("score"))
+    with pytest.raises(ValueError, match="scored has no pairs"):
+        distil(small_folder, tmp_path, scored=toy(2).select([]))
     with pytest.raises(ValueError, match="not one of logit_mse"):
-        distil(small_folder, tmp_path, taught=toy(2), loss="mse")
-    student, tokenizer = models.load(small_folder)
-    with pytest.raises(ValueError, match="batch_size is 7"):
-        distillation.distil(student, tokenizer=tokenizer, taught=toy(2), batch_size=7, **UNUSED)
-
-
-UNUSED = {"valid": None, "profile": settings.profile("ci"), "seed": 0, "log_folder": None, "top_gain": 1}
+        distil(small_folder, tmp_path, scored=toy(2), loss="mse")
 
 
 def encoded(sizes, *, n_tokens):
@@ -143,11 +125,11 @@ def encoded(sizes, *, n_tokens):
 
 def test_lists_hold_one_group_and_every_pair_comes_once_before_one_comes_again():
     pairs = encoded([20, 8, 3, 9, 1], n_tokens=lambda i: 5 + i % 4)
-    lists = distillation.draw_lists(pairs, n_steps=4, lists_per_step=2, seed=0)
+    lists = student_lists.draw_lists(pairs, n_steps=4, lists_per_step=2, seed=0)
     assert sorted(len(rows) for rows in lists.rows) == [1, 3, 4, 5, 6, 7, 7, 8]
     assert sorted(row for rows in lists.rows for row in rows) == list(range(41))
     assert all(len({pairs["group"][row] for row in rows}) == 1 for rows in lists.rows)
-    twice = distillation.draw_lists(pairs, n_steps=8, lists_per_step=2, seed=0)
+    twice = student_lists.draw_lists(pairs, n_steps=8, lists_per_step=2, seed=0)
     counts = np.bincount([row for rows in twice.rows for row in rows], minlength=41)
     assert set(counts) == {2}
     assert len({tuple(sorted(rows)) for rows in twice.rows}) > 10, "the second time in other lists"
@@ -156,7 +138,7 @@ def test_lists_hold_one_group_and_every_pair_comes_once_before_one_comes_again()
 def test_batches_hold_lists_of_similar_length_and_come_in_mixed_order():
     lengths = np.random.default_rng(0).integers(10, 60, 64)
     pairs = encoded([8] * 64, n_tokens=lambda i: int(lengths[i // 8]))
-    lists = distillation.draw_lists(pairs, n_steps=16, lists_per_step=4, seed=0)
+    lists = student_lists.draw_lists(pairs, n_steps=16, lists_per_step=4, seed=0)
     longest = np.array([max(pairs["n_tokens"][row] for row in rows) for rows in lists.rows]).reshape(16, 4)
     padding = longest.max(axis=1).sum() * 4 - longest.sum()
     assert padding < 0.1 * longest.sum() < 64 * lengths.max() - longest.sum()
@@ -170,7 +152,7 @@ def test_collated_batch_holds_every_pair_and_fills_short_lists():
         {"input_ids": [[101, 5], [101, 6, 7]], "score": [1.0, 2.0]} | columns,
         {"input_ids": [[101, 8]], "score": [3.0], "attention_mask": [[1, 1]], "token_type_ids": [[0, 1]]},
     ]
-    batch = distillation.collate(lists, tokenizer=tokenizer)
+    batch = student_lists.collate(lists, tokenizer=tokenizer)
     assert batch["input_ids"].tolist() == [[101, 5, 0], [101, 6, 7], [101, 8, 0]]
     assert batch["labels"].tolist() == [[1.0, 2.0], [3.0, -torch.inf]]
     logits = torch.tensor([[1.5], [2.0], [5.0]])
@@ -191,7 +173,7 @@ def batches(tokenizer):
 
 def test_student_of_all_layers_heads_and_neurons_scores_as_the_model_and_shares_no_weights(three_layers):
     model, tokenizer = three_layers
-    student = distillation.start_student(model, layers=[0, 1, 2])
+    student = students.start_student(model, layers=[0, 1, 2])
     pairs = [("red sofa", "a red sofa"), ("lamp", "a blue table")]
     scores = [
         runtimes.wrap_torch(one, tokenizer=tokenizer, threads=1, max_tokens=32).score(pairs) for one in (model, student)
@@ -202,7 +184,7 @@ def test_student_of_all_layers_heads_and_neurons_scores_as_the_model_and_shares_
 
 def test_cut_student_has_the_shapes_asked_for_and_loads_again_with_the_same_scores(three_layers, tmp_path):
     model, tokenizer = three_layers
-    student = distillation.start_student(model, layers=[0, 2], n_heads=4, d_ff=256, batches=batches(tokenizer))
+    student = students.start_student(model, layers=[0, 2], n_heads=4, d_ff=256, batches=batches(tokenizer))
     assert (student.config.num_hidden_layers, student.config.intermediate_size) == (2, 256)
     assert [layer.attention.self.num_attention_heads for layer in student.bert.encoder.layer] == [4, 4]
     assert model.config.num_hidden_layers == 3 and model.config.intermediate_size == 1536
@@ -216,24 +198,24 @@ def test_cut_student_has_the_shapes_asked_for_and_loads_again_with_the_same_scor
 def test_layers_that_are_not_there_or_twice_are_refused(three_layers):
     for layers in ([0, 3], [1, 1], []):
         with pytest.raises(ValueError, match="name some from 0 to 2"):
-            distillation.start_student(three_layers[0], layers=layers)
+            students.start_student(three_layers[0], layers=layers)
 
 
 def test_layers_stay_from_the_bottom_or_spread_from_the_first_to_the_last():
-    spread = [distillation.kept_layers(6, n_kept=n, which="spread") for n in (1, 2, 3, 4, 6)]
+    spread = [students.kept_layers(6, n_kept=n, which="spread") for n in (1, 2, 3, 4, 6)]
     assert spread == [[0], [0, 5], [0, 2, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
-    assert distillation.kept_layers(6, n_kept=3, which="first") == [0, 1, 2]
+    assert students.kept_layers(6, n_kept=3, which="first") == [0, 1, 2]
     for n_kept in (0, 7):
         with pytest.raises(ValueError, match="from 1 to 6"):
-            distillation.kept_layers(6, n_kept=n_kept)
+            students.kept_layers(6, n_kept=n_kept)
     with pytest.raises(ValueError, match="which is 'last'; layers are kept by one of first, spread"):
-        distillation.kept_layers(6, n_kept=3, which="last")
+        students.kept_layers(6, n_kept=3, which="last")
 
 
 def test_student_from_scratch_has_the_students_shapes_and_none_of_its_weights(three_layers):
     model, tokenizer = three_layers
-    student = distillation.start_student(model, layers=[0, 2], n_heads=4, batches=batches(tokenizer))
-    fresh, again, other = (distillation.from_scratch(student.config, seed=seed) for seed in (0, 0, 1))
+    student = students.start_student(model, layers=[0, 2], n_heads=4, batches=batches(tokenizer))
+    fresh, again, other = (students.from_scratch(student.config, seed=seed) for seed in (0, 0, 1))
     shapes = [{name: tuple(p.shape) for name, p in one.named_parameters()} for one in (student, fresh)]
     assert shapes[0] == shapes[1]
     one, two, three, old = (m.bert.encoder.layer[0].output.dense.weight for m in (fresh, again, other, student))

@@ -1,5 +1,7 @@
 """The grid of distillation: which students it has, that a cell is made once, and what its table and picture say."""
 
+import dataclasses
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +11,13 @@ from matplotlib import pyplot as plt
 from authoring import grid
 from authoring import records as results_page
 from utils import settings
+from utils.course import stages
 from utils.course.records import recorded_grid, show_recorded
 from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell
 from utils.course.run import Run
-from utils.rank.metrics import Quality
+from utils.data import catalogue
+from utils.rank import models
+from utils.shrink import steps
 from utils.shrink.distil.distil_losses import LOSSES
 from utils.shrink.recipe import Recipe, Shape
 
@@ -70,78 +75,67 @@ def test_every_loss_is_tried_at_one_shape_and_every_shape_with_and_without_the_t
     assert by_shape[0] == by_shape[1] and len(by_shape[0]) == 10
 
 
-@pytest.fixture
-def made(monkeypatch):
-    """The (loss, shape) of the students that were trained, and the code they were trained by."""
-    made = SimpleNamespace(cells=[], code="code-one")
+SMALL = Shape(n_layers=1, n_heads=3, d_ff=192)
 
-    class Work:
-        def __init__(self, run, recipe):
-            self.key, self.code = KEY, made.code
 
-        def cell(self, loss, shape):
-            made.cells.append((loss, shape))
-            return cell(loss, code=self.code).model_copy(update=shape.model_dump())
-
-    monkeypatch.setattr(grid, "_Work", Work)
+@pytest.fixture(scope="module")
+def run(ranking_folder, tmp_path_factory):
+    """A run of the small ranker as teacher, pruned by a recipe of its size, in which every training takes few steps."""
+    sizes = {"n_recovery_pairs": 32, "n_distil_pairs": 256, "n_label_pairs": 64, "n_unlabelled_pairs": 60}
+    profile = dataclasses.replace(settings.profile("ci"), **sizes, n_stop_queries=4)
+    shop = catalogue.load("synthetic", profile=profile)
+    folder = tmp_path_factory.mktemp("grid")
+    made = Run("results", profile, "synthetic", 0, folder, shop, {"cores": 1})
+    teacher, tokenizer = models.load(ranking_folder)
+    with stages.whole(made.stage("teacher"), notebook="results") as partial:
+        shutil.copytree(ranking_folder, partial, dirs_exist_ok=True)
+    small, tokenizer = steps.prune(teacher, tokenizer=tokenizer, recipe=RECIPE, setting=made.setting)
+    models.save(small, tokenizer=tokenizer, folder=made.stage("pruned_small"), max_tokens=64)
     return made
 
 
-def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(made):
-    places = grid.study(None, recipe=Recipe(), echo=lambda line: None)
-    assert made.cells == grid.cells() and all(path.is_file() for path in places)
-    made.cells.clear()
-    places[2].unlink()
-    grid.study(None, recipe=Recipe(), echo=lambda line: None)
-    assert made.cells == [grid.cells()[2]]
-    made.code = "code-two"
-    made.cells.clear()
-    grid.study(None, recipe=Recipe(), echo=lambda line: None)
-    assert made.cells == grid.cells()
+RECIPE = Recipe(name="small", pruned=Shape(n_layers=2, n_heads=6, d_ff=384), student=SMALL)
+TRIED = [(LABELS, SMALL), (TAUGHT + LONG, SMALL), (LABELS + WHOLE, SMALL), (TAUGHT + WHOLE, SMALL), ("relation", SMALL)]
 
 
-def test_a_cell_is_fresh_by_its_field_and_not_by_a_hash_that_stands_elsewhere_in_its_file(made):
-    places = grid.study(None, recipe=Recipe(), echo=lambda line: None)
-    made.cells.clear()
-    places[1].write_text(
-        places[1]
-        .read_text()
-        .replace('"command": "c"', '"command": "code-one"')
-        .replace('"code": "code-one"', '"code": "code-zero"')
-    )
-    places[3].write_text("{")
-    grid.study(None, recipe=Recipe(), echo=lambda line: None)
-    assert made.cells == [grid.cells()[1], grid.cells()[3]]
+def study(run):
+    lines = []
+    places = grid.study(run, recipe=RECIPE, echo=lines.append)
+    return places, [line.partition(": ")[2] for line in lines]
 
 
-def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(monkeypatch):
-    work, trained, finished = object.__new__(grid._Work), [], []
-    catalogue = SimpleNamespace(pairs={"train": "train"})
-    run = SimpleNamespace(seed=0, machine={}, profile=settings.profile("ci"), catalogue=catalogue)
-    work.__dict__ |= {"run": run, "setting": None, "key": KEY, "n_pairs": 80, "n_label_pairs": 24}
-    work.__dict__ |= {"pruned": None, "tokenizer": None, "n_tokens": 1, "teacher_macs": 2, "code": "c"}
-    work.__dict__ |= {
-        "pruned_macs": 1,
-        "pruned_ndcg10": 0.9,
-        "teacher_ndcg10": 0.9,
-        "_judge": lambda *args, **kwargs: Quality({"q": 0.5}, {}, {}),
-        "_common": dict,
-    }
-    monkeypatch.setattr(grid.recipes, "cut", lambda *args, **kwargs: None)
-    monkeypatch.setattr(grid.cost, "macs_per_pair", lambda *args, **kwargs: 1)
-    monkeypatch.setattr(grid.distillation, "finish_on_labels", lambda start, **how: finished.append(how))
-    work._train = lambda start, **how: trained.append(how)
-    shape = Shape(n_layers=1, n_heads=1, d_ff=1)
-    made = [work.cell(loss, shape) for loss in (LABELS, LABELS + LONG, LABELS + WHOLE, TAUGHT + WHOLE)]
-    assert [one.n_pairs for one in made] == [20, 80, 104, 104]
-    assert [one.by_query for one in made] == [[], [], [0.5], [0.5]]
-    assert [(how["loss"], how["n_pairs"]) for how in trained] == [
-        (LABELS, 20),
-        (LABELS, 80),
-        (LABELS, 104),
-        (TAUGHT, 80),
-    ]
-    assert [how["n_pairs"] for how in finished] == [24]  # labels alone need no fine-tune after labels
+def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(run, monkeypatch):
+    monkeypatch.setattr(grid, "cells", lambda: TRIED[:2])
+    places, said = study(run)
+    assert said == ["recorded", "recorded"] and all(path.is_file() for path in places)
+    places[1].unlink()
+    assert study(run) == (places, ["unchanged", "recorded"])
+    monkeypatch.setattr(grid, "code_hash", lambda run, recipe: "other code")
+    assert study(run) == (places, ["recorded", "recorded"])
+    places[0].write_text("{")
+    assert study(run) == (places, ["recorded", "unchanged"])
+
+
+def test_cells_are_trained_by_what_they_are_named_for_and_judged_beside_what_they_start_from(run, monkeypatch):
+    monkeypatch.setattr(grid, "cells", lambda: TRIED)
+    study(run)
+    made = {one.loss: one for one in recorded_grid.read(dataset_hash=run.catalogue.hash, profile="ci")}
+    assert made.keys() == {loss for loss, _ in TRIED}
+    for one in made.values():
+        assert one.macs_per_pair < one.pruned_macs_per_pair < one.teacher_macs_per_pair and one.n_layers == 1
+        assert len({one.pruned_ndcg10, one.teacher_ndcg10, one.ndcg10}) == 3
+    assert len({one.ndcg10 for one in made.values()}) > 3, "what a student learns from makes a difference"
+    whole = {loss: len(one.by_query) for loss, one in made.items() if one.by_query}
+    assert whole.keys() == {LABELS + WHOLE, TAUGHT + WHOLE} and min(whole.values()) > 10
+
+
+def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(run):
+    work = grid.begin(run, RECIPE)
+    budgets = [grid.budget_of(work, loss) for loss in (LABELS, TAUGHT + LONG, LABELS + WHOLE, TAUGHT + WHOLE)]
+    assert [budget.n_pairs for budget in budgets] == [64, 256, 320, 256]
+    own = dataclasses.replace(work, recipe=RECIPE.revised(n_distil_pairs=160, n_label_pairs=0))
+    assert [grid.budget_of(own, loss).n_pairs for loss in (LABELS, LABELS + WHOLE)] == [40, 160]
+    assert grid.make_cell(work, TAUGHT + WHOLE, shape=SMALL).n_pairs == 320, "scores, then labels"
 
 
 def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():

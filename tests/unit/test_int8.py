@@ -16,7 +16,7 @@ from utils.data import catalogue as catalogues
 from utils.measure import cost
 from utils.rank import models, runtimes
 from utils.rank.runtimes import in_onnxruntime, in_openvino
-from utils.shrink.quantize import calibration, int8_onnx, int8_openvino, sensitivity
+from utils.shrink.quantize import calibration, int8_onnx, int8_openvino, onnx_weights, sensitivity
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_dynamic_int8_is_a_quarter_of_the_bytes_and_scores_nearly_the_same(ranki
 def test_a_scale_for_each_channel_and_the_table_alone_drift_less(ranking_folder, world, tmp_path):
     rough = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "rough.onnx", per_channel=False)
     fine = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "fine.onnx")
-    table = int8_onnx.embeddings(graph(ranking_folder), tmp_path / "table.onnx")
+    table = onnx_weights.embeddings(graph(ranking_folder), tmp_path / "table.onnx")
     drifts = [drift(scores(path, world), world) for path in (table, fine, rough)]
     assert 0 < drifts[0] < drifts[1] < drifts[2]
     assert 0.7 < in_onnxruntime.quantized_share(table) < 0.8  # the table is that much of a model of two layers
@@ -120,7 +120,7 @@ def test_nodes_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
 
 @pytest.mark.parametrize(("bits", "most"), [(8, 0.05), (4, 1.0)])
 def test_packed_weights_score_nearly_the_same_and_take_their_bits(ranking_folder, world, tmp_path, bits, most):
-    path = int8_onnx.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=bits)
+    path = onnx_weights.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=bits)
     assert 0 < drift(scores(path, world), world) < most
     _, tokenizer = models.load(ranking_folder)
     saved = cost.disk_bytes([graph(ranking_folder)]) - cost.disk_bytes([path])
@@ -131,7 +131,7 @@ def test_packed_weights_score_nearly_the_same_and_take_their_bits(ranking_folder
 
 @pytest.mark.parametrize(
     ("quantize", "writer"),
-    [(int8_onnx.dynamic, (int8_onnx.ort, "quantize_dynamic")), (int8_onnx.embeddings, (onnx, "save"))],
+    [(int8_onnx.dynamic, (int8_onnx.ort, "quantize_dynamic")), (onnx_weights.embeddings, (onnx, "save"))],
 )
 def test_a_quantizer_that_is_stopped_leaves_the_older_graph_as_it_was(
     ranking_folder, tmp_path, monkeypatch, quantize, writer
@@ -151,7 +151,7 @@ def test_a_quantizer_that_is_stopped_leaves_the_older_graph_as_it_was(
 
 def test_wrong_calls_of_the_onnx_quantizers_are_refused(ranking_folder, tmp_path):
     with pytest.raises(ValueError, match="4 or 8"):
-        int8_onnx.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=3)
+        onnx_weights.weight_only(graph(ranking_folder), tmp_path / "m.onnx", bits=3)
     with pytest.raises(ValueError, match="min-max, entropy, percentile"):
         int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=[{}], method="mean")
     with pytest.raises(ValueError, match="no batches"):
@@ -168,10 +168,10 @@ def test_openvino_int8_is_int8_on_disk_and_when_it_multiplies(ranking_folder, wo
 
 
 def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, world, tmp_path):
-    ways = [{}, {"preset": "performance"}, {"ranges": "mean min-max"}, {"smooth": True}]
-    models_ = [int8_openvino.static(ir(ranking_folder), batches=world["batches"], **way) for way in ways]
+    ways = int8_openvino.WAYS.values()
+    models_ = [int8_openvino.static(ir(ranking_folder), batches=world["batches"], options=way) for way in ways]
     drifts = [drift(openvino_scores(model, world, tmp_path), world) for model in models_]
-    assert len(set(drifts)) == len(ways) and max(drifts) < 1
+    assert len(set(drifts)) == len(ways) == 5 and max(drifts) < 1
 
 
 def test_operations_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
@@ -219,9 +219,12 @@ def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, t
 
 
 def test_wrong_calls_of_the_openvino_quantizers_are_refused(ranking_folder, world):
-    for wrong, message in (({"preset": "fast"}, "mixed"), ({"ranges": "mean"}, "histogram"), ({"batches": []}, "none")):
-        with pytest.raises(ValueError, match=message if message != "none" else "no calibration batches"):
-            int8_openvino.static(ir(ranking_folder), **{"batches": world["batches"]} | wrong)
+    with pytest.raises(ValueError, match="preset 'fast' is not one of mixed, performance"):
+        int8_openvino.Options(preset="fast")
+    with pytest.raises(ValueError, match="ranges 'mean' is not one of min-max, mean min-max, histogram"):
+        int8_openvino.Options(ranges="mean")
+    with pytest.raises(ValueError, match="no calibration batches"):
+        int8_openvino.static(ir(ranking_folder), batches=[])
     with pytest.raises(ValueError, match="8, 4"):
         int8_openvino.compress_weights(ir(ranking_folder), bits=2)
     with pytest.raises(ValueError, match="no queries"):

@@ -9,8 +9,9 @@ from utils.data import catalogue
 from utils.measure import plots_levers
 from utils.rank import models
 from utils.rank.runtimes import in_onnxruntime, in_openvino
+from utils.rank.setting import Setting
 from utils.shrink import levers
-from utils.shrink.recipe import Recipe, Setting, Shape
+from utils.shrink.recipe import Recipe, Shape
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +20,10 @@ def folders(small_folder, tmp_path_factory):
     setting = Setting(catalogue.load("synthetic", profile=profile), profile, 0, tmp_path_factory.mktemp("logs"))
     shape = Shape(n_layers=1, n_heads=4, d_ff=240)
     recipe = Recipe(pruned=Shape(n_layers=2, n_heads=4, d_ff=240), student=shape)
-    how = {"recipe": recipe, "setting": setting, "work": tmp_path_factory.mktemp("levers")}
-    levers.apply_each_alone(small_folder, **how)
-    return levers.apply_each_alone(small_folder, **how)  # as when a cell is run again
+    work = tmp_path_factory.mktemp("levers")
+    for _ in range(2):  # as when a cell is run again
+        made = levers.apply_each_alone(small_folder, recipe=recipe, setting=setting, work=work)
+    return made
 
 
 def test_each_lever_changes_what_it_is_named_for_and_nothing_else(small_folder, folders):

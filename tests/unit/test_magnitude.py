@@ -1,15 +1,14 @@
 """The smallest weights of the encoder become zero, exactly so many, and stay zero through training."""
 
-import dataclasses
-
 import pytest
 import torch
 from datasets import Dataset
+from made import setting
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
-from utils import settings
 from utils.rank import models, training
+from utils.rank.setting import Budget
 from utils.shrink.prune import magnitude
 
 
@@ -150,18 +149,10 @@ def test_the_course_s_own_fine_tuning_keeps_the_zeros_and_learns(small_folder, t
     model, tokenizer = models.load(small_folder)
     magnitude.zero_smallest(model, sparsity=0.5, scope="global")
     before = [weight.detach().clone() for weight in matrices(model)]
-    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=64, n_evaluations=2, max_tokens=16)
+    budget = Budget(n_pairs=64, batch_size=16, n_evaluations=2, learning_rate=2e-4)
     with magnitude.held(model):
-        training.fine_tune(
-            model,
-            tokenizer=tokenizer,
-            train=toy,
-            valid=toy,
-            profile=profile,
-            seed=0,
-            log_folder=tmp_path,
-            top_gain=1,
-        )
+        where = setting(toy, folder=tmp_path, max_tokens=16)
+        training.fine_tune(model, tokenizer=tokenizer, setting=where, budget=budget)
     assert magnitude.sparsity_of(model) == pytest.approx(0.5, abs=1e-5)
     assert any((old != new).any() for old, new in zip(before, matrices(model), strict=True))
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from utils.rank import models
-from utils.shrink.distil import distillation
+from utils.shrink.distil import students
 from utils.shrink.distil.matching import Match, matched
 
 BATCH = {
@@ -40,13 +40,13 @@ def loss_of(student, match):
 def test_a_copy_of_the_teacher_differs_by_nothing_and_a_cut_one_by_something(teacher, kind):
     whole, scores = loss_of(copy.deepcopy(teacher), Match(teacher, layers=(0, 1, 2), kind=kind))
     assert whole.item() == pytest.approx(scores.item(), abs=1e-6)
-    cut = distillation.start_student(teacher, layers=[0, 2])
+    cut = students.start_student(teacher, layers=[0, 2])
     whole, scores = loss_of(cut, Match(teacher, layers=(0, 2), kind=kind))
     assert whole.item() > scores.item() + 1e-4
 
 
 def test_hidden_states_are_compared_layer_by_layer_as_by_hand(teacher):
-    cut = distillation.start_student(teacher, layers=[0, 2])
+    cut = students.start_student(teacher, layers=[0, 2])
     whole, scores = loss_of(cut, Match(teacher, layers=(1, 2), weight=3.0))
     mine, its = (m(**BATCH, output_hidden_states=True).hidden_states[1:] for m in (cut, teacher))
     real = BATCH["attention_mask"].bool()
@@ -57,7 +57,7 @@ def test_hidden_states_are_compared_layer_by_layer_as_by_hand(teacher):
 @pytest.mark.parametrize("kind", ["hidden", "relation"])
 def test_steps_down_the_gradient_bring_the_inside_nearer_and_leave_the_teacher_as_it_was(teacher, kind):
     before = copy.deepcopy(teacher.state_dict())
-    student = distillation.from_scratch(teacher.config, seed=0)
+    student = students.from_scratch(teacher.config, seed=0)
     match = Match(teacher, layers=(0, 1, 2), kind=kind)
     optimizer, apart = torch.optim.SGD(student.parameters(), lr=0.05), []
     for _ in range(4):
@@ -78,7 +78,7 @@ def test_nothing_watches_the_models_when_the_block_has_ended(teacher):
 
 
 def test_models_that_cannot_be_matched_are_refused(teacher):
-    student = distillation.start_student(teacher, layers=[0, 2])
+    student = students.start_student(teacher, layers=[0, 2])
     few = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=3, vocab_size=7))
     refused = {
         "kind 'x' is not one of hidden, relation": Match(teacher, layers=(0, 2), kind="x"),

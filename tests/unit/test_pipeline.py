@@ -1,16 +1,14 @@
 """A recipe is checked when it is written down, and its stages are made once, in order, each from the one before."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from made import replace_once
 from pydantic import ValidationError
 
-from utils import settings
 from utils.course import pipeline, stages
 from utils.shrink import recipe as recipes
-from utils.shrink.recipe import Recipe, Setting, Shape
+from utils.shrink.recipe import Recipe, Shape
 
 
 def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
@@ -29,6 +27,9 @@ def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
         {"n_distil_pairs": 0},
         {"n_label_pairs": -1},
         {"label_learning_rate": 0},
+        {"recovery_rate": 0},
+        {"for_openvino": "histogram"},
+        {"for_onnx": "min max"},
     ],
 )
 def test_what_no_recipe_can_say_is_refused(wrong):
@@ -41,7 +42,7 @@ def test_a_recipe_is_read_from_its_file_and_an_unknown_one_is_refused_with_the_k
     written = Recipe(name="deep", student=Shape(n_layers=5, n_heads=6, d_ff=320))
     (tmp_path / "deep.json").write_text(written.model_dump_json())
     assert recipes.named("deep") == written and recipes.named("default") == Recipe()
-    with pytest.raises(ValueError, match="'wide' is not one of default, deep"):
+    with pytest.raises(ValueError, match=r"'wide' is not one of default, deep, nor a \.json file"):
         recipes.named("wide")
 
 
@@ -60,30 +61,29 @@ def test_a_file_that_holds_no_recipe_of_its_name_is_refused_by_name(text, said, 
         recipes.named("deep")
 
 
-def test_labels_follow_the_scores_unless_the_recipe_leaves_them_out(monkeypatch):
-    called, split = [], {"train": "judged", "valid": "held out"}
+def test_a_revised_recipe_is_checked_like_a_new_one():
+    assert Recipe().revised(layers="spread") == Recipe(layers="spread")
+    with pytest.raises(ValidationError, match=r"student\.n_layers is 7, more than the 6 of pruned"):
+        Recipe().revised(student=Shape(n_layers=7, n_heads=3, d_ff=192))
 
-    def call(name):
-        return lambda *_, **how: called.append((name, how))
 
-    monkeypatch.setattr(recipes, "cut", lambda model, *_, **how: model)
-    monkeypatch.setattr(recipes.distillation, "distil", call("scores"))
-    monkeypatch.setattr(recipes.distillation, "finish_on_labels", call("labels"))
-    catalogue = SimpleNamespace(pairs=split, top_gain=1)
-    setting = Setting(catalogue, settings.profile("laptop"), seed=3, log_folder=Path("logs"))
+def test_a_recipe_that_begins_with_a_small_cut_has_a_student_that_fits_into_it():
+    begun = recipes.begin(Shape(n_layers=2, n_heads=8, d_ff=100), recovery_rate=3e-4)
+    assert begun.student == Shape(n_layers=2, n_heads=Recipe().student.n_heads, d_ff=100)
+    assert (begun.recovery_rate, begun.loss) == (3e-4, Recipe().loss)
 
-    def steps(recipe):
-        called.clear()
-        assert recipes.distil("model", "tokenizer", taught="taught", recipe=recipe, setting=setting) == "model"
-        return [name for name, _ in called]
 
-    assert steps(Recipe()) == ["scores", "labels"]
-    assert called[-1][1]["n_pairs"] is None, "None leaves the number to the profile"
-    assert steps(Recipe(n_label_pairs=0)) == ["scores"]
-    assert steps(Recipe(n_label_pairs=640, label_learning_rate=3e-4)) == ["scores", "labels"]
-    how = called[-1][1]
-    assert (how["train"], how["valid"], how["seed"], how["n_pairs"]) == ("judged", "held out", 3, 640)
-    assert (how["learning_rate"], how["profile"]) == (3e-4, setting.profile)
+def test_what_the_notebooks_kept_comes_back_and_can_be_named_by_its_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"recipe\.json is missing; run notebook 03 again"):
+        recipes.kept(tmp_path)
+    decided = recipes.begin(Shape(n_layers=4, n_heads=6, d_ff=384), recovery_rate=1e-4).revised(loss="margin_mse")
+    place = recipes.keep(decided, folder=tmp_path)
+    assert recipes.kept(tmp_path) == recipes.named(str(place)) == decided
+    with pytest.raises(ValueError, match="there is no such file"):
+        recipes.named(str(tmp_path / "other.json"))
+    place.write_text('{"loss": "mse"}')
+    with pytest.raises(ValueError, match=r"recipe\.json: loss: loss 'mse' is not one of logit_mse"):
+        recipes.kept(tmp_path)
 
 
 @pytest.fixture
@@ -161,6 +161,7 @@ def test_several_recipes_are_timed_in_one_go(run, monkeypatch):
     [
         ({}, []),
         ({"precision": "fp32"}, ["quantized_other"]),
+        ({"for_openvino": "SmoothQuant"}, ["quantized_other"]),
         ({"layers": "spread"}, ["student_other", "quantized_other"]),
         ({"n_label_pairs": 0}, ["student_other", "quantized_other"]),
         ({"pruned": Shape(n_layers=6, n_heads=8, d_ff=512)}, ["pruned_other", "student_other", "quantized_other"]),

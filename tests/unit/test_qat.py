@@ -13,6 +13,7 @@ from utils import settings
 from utils.data import catalogue as catalogues
 from utils.rank import models, runtimes
 from utils.rank.runtimes import in_onnxruntime, in_openvino
+from utils.rank.setting import Budget, Setting
 from utils.shrink.quantize import calibration, fake_quant, int8_openvino, qat, quantization, sensitivity
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
@@ -127,15 +128,19 @@ def test_training_through_the_rounding_learns_and_saves_as_a_plain_model(made, s
     wanted = np.linspace(-1, 1, len(made["pairs"]), dtype=np.float32)
     queries, products = map(list, zip(*made["pairs"], strict=True))
     groups = {query: number for number, query in enumerate(dict.fromkeys(queries))}
-    taught = Dataset.from_dict(
+    scored = Dataset.from_dict(
         {"group": [groups[q] for q in queries], "query": queries, "product": products, "score": wanted}
     )
     before = np.mean((made["score"]() - wanted) ** 2)
-    arguments = {"tokenizer": made["tokenizer"], "taught": taught, "valid": shop.pairs["valid"], "seed": 0}
-    arguments |= {"profile": replace(settings.profile("ci"), n_recovery_pairs=640, n_stop_queries=2)}
-    arguments |= {"log_folder": tmp_path / "logs", "top_gain": shop.top_gain, "learning_rate": 3e-4}
-    arguments["loss"] = "logit_mse"  # which moves the scores themselves towards the wanted ones
-    qat.train(model, **arguments)
+    setting = Setting(shop, replace(settings.profile("ci"), n_stop_queries=2), seed=0, log_folder=tmp_path / "logs")
+    budget = Budget(n_pairs=640, batch_size=32, n_evaluations=1, learning_rate=3e-4)
+
+    def train():
+        """By a loss which moves the scores themselves towards the wanted ones."""
+        tokenizer, loss = made["tokenizer"], "logit_mse"
+        return qat.train(model, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss=loss)
+
+    train()
     trained = made["score"]()
     assert np.mean((trained - wanted) ** 2) < 0.8 * before
     folder = models.save(model, tokenizer=made["tokenizer"], folder=tmp_path / "folder", max_tokens=64)
@@ -147,7 +152,7 @@ def test_training_through_the_rounding_learns_and_saves_as_a_plain_model(made, s
     with pytest.raises(ValueError, match="export this model anew"):
         qat.export_onnx(model, source=ranking_folder / "onnx" / "model.onnx", target=tmp_path / "m.onnx")
     with pytest.raises(ValueError, match="plain training"), fake_quant.only(model, ()):
-        qat.train(model, **arguments)
+        train()
 
 
 def test_wrong_calls_are_refused(made, ranking_folder, tmp_path):

@@ -1,6 +1,5 @@
 """Rankers keep the order they are given whatever the batching, and model folders load as they were saved."""
 
-import dataclasses
 import json
 import shutil
 
@@ -10,10 +9,12 @@ import pytest
 import torch
 from datasets import Dataset
 from hypothesis import strategies as st
+from made import setting
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
-from utils import environment, settings
+from utils import environment
 from utils.rank import metrics, models, ranker, runtimes, training
+from utils.rank.setting import Budget
 
 PAIRS = [(f"red sofa {'soft ' * (i % 7)}", f"couch number {i} {'velvet ' * (i % 5)}") for i in range(23)]
 
@@ -161,19 +162,9 @@ def toy_pairs(n: int) -> Dataset:
 
 def train_once(folder, tmp_path, *, pairs):
     model, tokenizer = models.load(folder)
-    profile = dataclasses.replace(settings.profile("ci"), n_train_pairs=160, n_evaluations=2, max_tokens=32)
+    budget = Budget(n_pairs=160, batch_size=16, n_evaluations=2, learning_rate=5e-4)
     environment.seed_everything(0)
-    training.fine_tune(
-        model,
-        tokenizer=tokenizer,
-        train=pairs,
-        valid=pairs,
-        profile=profile,
-        seed=0,
-        log_folder=tmp_path,
-        top_gain=1,
-        learning_rate=5e-4,
-    )
+    training.fine_tune(model, tokenizer=tokenizer, setting=setting(pairs, folder=tmp_path), budget=budget)
     scores = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=1, max_tokens=32).score(
         list(zip(pairs["query"], pairs["product"], strict=True))
     )

@@ -1,6 +1,7 @@
 """A recipe applied to the teacher of a run: the stages it makes, kept so that a killed run goes on, and their figures.
 
-The notebooks make the same stages one by one; this is for whoever wants the outcome alone, such as a study over seeds.
+The notebooks make the same stages one by one, by the same steps; this is for whoever wants the outcome alone, such as a
+study over seeds.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from utils.course.run import Run
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
 from utils.rank import metrics, models, runtimes, training
-from utils.shrink import recipe as recipes
+from utils.rank.ranker import Ranker
+from utils.shrink import steps
 from utils.shrink.distil import distillation
-from utils.shrink.recipe import Recipe, Setting
+from utils.shrink.recipe import Recipe
 
 STAGES = {  # and what of a recipe decides each, beside the stage before it
-    "pruned": {"pruned"},
+    "pruned": {"pruned", "recovery_rate"},
     "student": {
         "student",
         "layers",
@@ -33,9 +35,12 @@ STAGES = {  # and what of a recipe decides each, beside the stage before it
         "n_label_pairs",
         "label_learning_rate",
     },
-    "quantized": {"precision"},
+    "quantized": {"precision", "for_openvino", "for_onnx"},
 }
-CODE = {stage: f"{__name__}:{maker}" for stage, maker in zip(STAGES, ("_prune", "_distil", "_quantize"), strict=True)}
+CODE = {
+    stage: f"{__name__}:{maker}"
+    for stage, maker in zip(STAGES, ("make_pruned", "make_student", "make_quantized"), strict=True)
+}
 WRITING = ("utils.environment:seed_everything", "utils.rank.models:save", "utils.rank.runtimes")  # of any stage
 BY_VALUE = ("utils.course.run:Run", "utils.shrink.recipe:Recipe")  # count by what a stage takes of them, not as code
 
@@ -96,44 +101,49 @@ def variants(recipe: Recipe) -> dict[str, Variant]:
     }
 
 
-def setting(run: Run) -> Setting:
-    """What the steps of a recipe work with, in this run."""
-    return Setting(run.catalogue, run.profile, run.seed, run.folder / "logs")
-
-
-def taught(run: Run, recipe: Recipe) -> Dataset:
-    """The recipe's pairs with the scores of this run's teacher, from the folder `teaching`, or scored now."""
+def scored(run: Run, recipe: Recipe) -> Dataset:
+    """The recipe's pairs with the scores of this run's teacher, from the run's folder, or scored now."""
     folder = run.stage("teacher")
-    at = {"threads": run.machine["cores"], "max_tokens": run.profile.max_tokens}
-    return recipes.teach(
-        run.folder / "teaching",
+
+    def open_teacher() -> Ranker:
+        cores, max_tokens = run.machine["cores"], run.profile.max_tokens
+        return runtimes.open_ranker(folder, runtime="onnxruntime", threads=cores, max_tokens=max_tokens)
+
+    return steps.score_pairs(
+        run.folder / "scored_pairs",
         teacher_hash=runtimes.weights_hash(folder, runtime="pytorch"),
-        ranker=partial(runtimes.open_ranker, folder, runtime="onnxruntime", **at),
+        ranker=open_teacher,
         recipe=recipe,
-        setting=setting(run),
+        setting=run.setting,
     )
 
 
-def _prune(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+def make_pruned(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the first cut of this run's teacher as a stage."""
     teacher, tokenizer = models.load(run.stage("teacher"))
-    pruned, tokenizer = recipes.make_pruned(teacher, tokenizer, recipe=recipe, setting=setting(run))
-    run.save_stage(name, pruned, tokenizer=tokenizer, made_of=made_of)
+    pruned, tokenizer = steps.prune(teacher, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    run.save_stage(name, pruned, tokenizer=tokenizer, parent="teacher", made_of=made_of)
 
 
-def _distil(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+def make_student(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the student as a stage: a piece of the pruned stage that copied scores, then learned from labels."""
     pruned, tokenizer = models.load(run.stage(stage_name("pruned", recipe=recipe)))
-    pairs = taught(run, recipe)
-    student = recipes.make_student(pruned, tokenizer, taught=pairs, recipe=recipe, setting=setting(run))
-    run.save_stage(name, student, tokenizer=tokenizer, made_of=made_of)
+    pairs = scored(run, recipe)
+    student = steps.start_student(pruned, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    steps.copy_scores(student, tokenizer=tokenizer, scored=pairs, recipe=recipe, setting=run.setting)
+    steps.finish_on_labels(student, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    run.save_stage(name, student, tokenizer=tokenizer, parent=stage_name("pruned", recipe=recipe), made_of=made_of)
 
 
-def _quantize(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+def make_quantized(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the student with quantized graphs as a stage."""
     student, tokenizer = models.load(run.stage(stage_name("student", recipe=recipe)))
-    finish = partial(recipes.make_quantized, tokenizer=tokenizer, recipe=recipe, setting=setting(run))
-    run.save_stage(name, student, tokenizer=tokenizer, finish=finish, made_of=made_of)
+    finish = partial(steps.quantize, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    parent = stage_name("student", recipe=recipe)
+    run.save_stage(name, student, tokenizer=tokenizer, parent=parent, finish=finish, made_of=made_of)
 
 
-MAKERS = {"pruned": _prune, "student": _distil, "quantized": _quantize}
+MAKERS = {"pruned": make_pruned, "student": make_student, "quantized": make_quantized}
 
 
 def _up_to(stage: str) -> list[str]:

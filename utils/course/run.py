@@ -24,6 +24,7 @@ from utils.measure.variant import Variant
 from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair, mean_tokens
+from utils.rank.setting import Setting
 
 TEACHER_SCORES = Variant("teacher", "onnxruntime").scores_key  # under which notebook 01 keeps the teacher's quality
 N_PAIRS_OF_MEAN = 2_000
@@ -45,6 +46,11 @@ class Run:
     def stage(self, name: str) -> Path:
         """The folder of a stage, there or not."""
         return self.folder / name
+
+    @property
+    def setting(self) -> Setting:
+        """What every training of this run works with."""
+        return Setting(self.catalogue, self.profile, self.seed, self.folder / "logs")
 
     def rows(self) -> list[Row]:
         """The latest row of everything measured so far on this data."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,30 +26,24 @@ from transformers import (
 from utils import disk, environment
 from utils.rank import metrics, ranker, runtimes
 from utils.rank.metrics import Quality
-from utils.settings import Profile
-
-LIST_SIZE = 8
+from utils.rank.setting import LIST_SIZE, Budget, Setting
 
 
 def fine_tune(
     model: PreTrainedModel,
     *,
     tokenizer: PreTrainedTokenizerBase,
-    train: Dataset,
-    valid: Dataset,
-    profile: Profile,
-    seed: int,
-    log_folder: Path,
-    top_gain: int,
-    learning_rate: float = 2e-4,
+    setting: Setting,
+    budget: Budget,
+    pairs: Dataset | None = None,
 ) -> list[dict]:
-    """Train `model` in place on at most `profile.n_train_pairs` pairs and keep its best state on `valid`.
+    """Train `model` in place on lists of judged pairs and keep its best state on `valid`.
 
     On a CUDA device where there is one; the model comes back to the CPU.
 
     Args:
-        train, valid: judged pairs, as in `Catalogue.pairs`; queries whose products are all alike teach nothing.
-        log_folder: TensorBoard's curves go there; see `environment.trackers`.
+        pairs: judged ones, as in `Catalogue.pairs`; None: all of the train split. Queries whose products are all alike
+            teach nothing.
 
     Returns:
         The trainer's log: steps with their loss, evaluations with `eval_ndcg10`.
@@ -57,28 +52,63 @@ def fine_tune(
 
     Source: Nogueira, Cho, "Passage Re-ranking with BERT", 2019, https://arxiv.org/abs/1901.04085
     """
-    lists_per_step = max(1, profile.batch_size // LIST_SIZE)
-    n_steps = max(1, profile.n_train_pairs // profile.batch_size)
-    return fit(
-        model,
-        lists=draw_lists(train, n_lists=n_steps * lists_per_step, seed=seed),
-        collate=partial(collate, tokenizer=tokenizer, max_tokens=profile.max_tokens),
+    pairs = setting.train if pairs is None else pairs
+    task = Task(
+        lists=draw_lists(pairs, n_lists=budget.n_steps * budget.lists_per_step, seed=setting.seed),
+        collate=partial(collate, tokenizer=tokenizer, max_tokens=setting.max_tokens),
         loss=listwise_loss,
-        valid=valid,
-        judge=partial(evaluate_ndcg10, tokenizer=tokenizer, max_tokens=profile.max_tokens, top_gain=top_gain),
-        profile=profile,
-        n_steps=n_steps,
-        lists_per_step=lists_per_step,
-        seed=seed,
-        log_folder=log_folder,
-        learning_rate=learning_rate,
     )
+    return fit(model, task=task, tokenizer=tokenizer, setting=setting, budget=budget)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned in a training.
+
+    Attributes:
+        lists: one entry for each list.
+        collate: makes a batch of some lists, with `labels` in it.
+        loss: takes the model's outputs and `labels`.
+        in_order: lists come as they stand, since neighbours were chosen for one another; else in random order.
+    """
+
+    lists: Dataset | torch.utils.data.Dataset
+    collate: Callable[[Sequence[dict]], dict[str, torch.Tensor]]
+    loss: Callable[..., torch.Tensor]
+    in_order: bool = False
+
+
+def fit(
+    model: PreTrainedModel, *, task: Task, tokenizer: PreTrainedTokenizerBase, setting: Setting, budget: Budget
+) -> list[dict]:
+    """Train `model` in place and keep its best state on the first queries of `valid`; returns the log.
+
+    The loop of `fine_tune`, for whatever else learns from lists: AdamW, a learning rate that rises and falls. Weights &
+    Biases is used when WANDB_PROJECT is set.
+    """
+    setting.log_folder.mkdir(parents=True, exist_ok=True)
+    with disk.scratch(setting.log_folder / "checkpoints") as checkpoints:
+        trainer = JudgedTrainer(
+            model=model,
+            args=_arguments(checkpoints, setting=setting, budget=budget),
+            train_dataset=task.lists,
+            eval_dataset=first_queries(setting.valid, n_queries=setting.profile.n_stop_queries),
+            data_collator=task.collate,
+            compute_loss_func=task.loss,
+            callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
+        )
+        trainer.in_order = task.in_order
+        trainer.judge = partial(evaluate_ndcg10, tokenizer=tokenizer, setting=setting)
+        trainer.train()
+    model.to("cpu").eval()
+    return trainer.state.log_history
 
 
 class JudgedTrainer(Trainer):
     """A trainer whose evaluation is NDCG@10 on judged pairs, scored by the ranker that is used everywhere else."""
 
     judge: Callable[..., float]
+    in_order = False
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         found = {f"{metric_key_prefix}_ndcg10": self.judge(self.model, pairs=eval_dataset or self.eval_dataset)}
@@ -87,54 +117,18 @@ class JudgedTrainer(Trainer):
         self.model.train()
         return found
 
-
-def fit(
-    model: PreTrainedModel,
-    *,
-    lists: Dataset | torch.utils.data.Dataset,
-    collate: Callable[[Sequence[dict]], dict[str, torch.Tensor]],
-    loss: Callable[..., torch.Tensor],
-    valid: Dataset,
-    judge: Callable[..., float],
-    profile: Profile,
-    n_steps: int,
-    lists_per_step: int,
-    seed: int,
-    log_folder: Path,
-    learning_rate: float,
-    trainer_class: type[JudgedTrainer] = JudgedTrainer,
-) -> list[dict]:
-    """Train `model` in place on lists and keep its best state on the first queries of `valid`; returns the log.
-
-    The loop of `fine_tune`, for whatever else learns from lists: AdamW, a learning rate that rises and falls.
-
-    Args:
-        collate: makes a batch of `lists_per_step` lists, with `labels` in it.
-        loss: takes the model's outputs and `labels`.
-        judge: takes the model and `pairs`, and gives their NDCG@10; see `evaluate_ndcg10`.
-    """
-    log_folder.mkdir(parents=True, exist_ok=True)
-    every = max(1, n_steps // profile.n_evaluations)
-    with disk.scratch(log_folder / "checkpoints") as checkpoints:
-        steps = {"every": every, "max_steps": every * profile.n_evaluations, "lists": lists_per_step}
-        trainer = trainer_class(
-            model=model,
-            args=_arguments(checkpoints, log_folder, **steps, seed=seed, lr=learning_rate),
-            train_dataset=lists,
-            eval_dataset=first_queries(valid, n_queries=profile.n_stop_queries),
-            data_collator=collate,
-            compute_loss_func=loss,
-            callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
-        )
-        trainer.judge = judge
-        trainer.train()
-    model.to("cpu").eval()
-    return trainer.state.log_history
+    def _get_train_sampler(self, train_dataset=None):
+        if self.in_order:
+            return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
+        return super()._get_train_sampler(train_dataset)
 
 
-def evaluate_ndcg10(model: PreTrainedModel, **how) -> float:
-    """NDCG@10 of a model in memory on judged pairs; the arguments are those of `evaluate`."""
-    return evaluate(model, **how).ndcg10
+def evaluate_ndcg10(
+    model: PreTrainedModel, *, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, setting: Setting
+) -> float:
+    """NDCG@10 of a model in memory on judged pairs."""
+    max_tokens, top_gain = setting.max_tokens, setting.top_gain
+    return evaluate(model, pairs=pairs, tokenizer=tokenizer, max_tokens=max_tokens, top_gain=top_gain).ndcg10
 
 
 def evaluate(
@@ -217,16 +211,15 @@ def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
     return pairs.select(np.flatnonzero([query_id in kept for query_id in query_ids]))
 
 
-def _arguments(
-    checkpoints: Path, log_folder: Path, *, lists: int, every: int, max_steps: int, seed: int, lr: float
-) -> TrainingArguments:
+def _arguments(checkpoints: Path, *, setting: Setting, budget: Budget) -> TrainingArguments:
+    every = max(1, budget.n_steps // budget.n_evaluations)
     return TrainingArguments(
         output_dir=str(checkpoints),
-        logging_dir=str(log_folder),
-        max_steps=max_steps,
-        per_device_train_batch_size=lists,
+        logging_dir=str(setting.log_folder),
+        max_steps=every * budget.n_evaluations,
+        per_device_train_batch_size=budget.lists_per_step,
         remove_unused_columns=False,
-        learning_rate=lr,
+        learning_rate=budget.learning_rate,
         warmup_ratio=0.1,
         lr_scheduler_type="linear",
         weight_decay=0.01,
@@ -240,8 +233,8 @@ def _arguments(
         load_best_model_at_end=True,
         metric_for_best_model="ndcg10",
         greater_is_better=True,
-        seed=seed,
-        data_seed=seed,
+        seed=setting.seed,
+        data_seed=setting.seed,
         label_names=["labels"],
         report_to=environment.trackers(),
         dataloader_num_workers=0,

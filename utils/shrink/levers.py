@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from utils.rank import models, runtimes
-from utils.shrink import recipe as recipes
-from utils.shrink.distil import distillation
-from utils.shrink.recipe import Recipe, Setting
+from utils.rank.setting import Setting
+from utils.shrink import steps
+from utils.shrink.distil import students
+from utils.shrink.recipe import Recipe
 
 Costs = Mapping[str, float]
 
@@ -27,20 +30,23 @@ def apply_each_alone(teacher: Path, *, recipe: Recipe, setting: Setting, work: P
     """
     model, tokenizer = models.load(teacher)
     n_layers, student = model.config.num_hidden_layers, recipe.student
-    shape = student.model_copy(update={"n_layers": n_layers})
-    narrow = recipes.cut(model, tokenizer, shape=shape, layers=recipe.layers, setting=setting)
+    every = list(range(n_layers))
+    narrow = steps.cut(model, tokenizer=tokenizer, layers=every, shape=student, setting=setting)
     small = copy.deepcopy(model)
-    cut_tokenizer = recipes.cut_vocabulary(small, tokenizer, setting=setting)
-    kept = distillation.kept_layers(n_layers, n_kept=student.n_layers, which=recipe.layers)
-    shallow = distillation.start_student(model, layers=kept)
+    cut_tokenizer = steps.cut_vocabulary(small, tokenizer=tokenizer, setting=setting)
+    kept = students.kept_layers(n_layers, n_kept=student.n_layers, which=recipe.layers)
+    shallow = students.start_student(model, layers=kept)
     made = {
         "vocabulary": (small, cut_tokenizer),
         "heads and neurons": (narrow, tokenizer),
         "layers": (shallow, tokenizer),
     }
-    folders = {name: _save(*one, folder=work / name, setting=setting) for name, one in made.items()}
+    folders = {
+        name: _save(lever, tokenizer=tokens, folder=work / name, setting=setting)
+        for name, (lever, tokens) in made.items()
+    }
     folders["int8"] = Path(shutil.copytree(teacher, work / "int8", dirs_exist_ok=True))
-    recipes.make_quantized(folders["int8"], tokenizer=tokenizer, recipe=recipe, setting=setting)
+    steps.quantize(folders["int8"], tokenizer=tokenizer, recipe=recipe, setting=setting)
     return folders
 
 
@@ -55,8 +61,8 @@ def remaining_shares(costs: Mapping[str, Costs], *, of: Costs) -> dict[str, dict
     return shares | {"all, multiplied": product}
 
 
-def _save(model, tokenizer, *, folder: Path, setting: Setting) -> Path:
-    models.save(model, tokenizer=tokenizer, folder=folder, max_tokens=setting.profile.max_tokens)
+def _save(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, folder: Path, setting: Setting) -> Path:
+    models.save(model, tokenizer=tokenizer, folder=folder, max_tokens=setting.max_tokens)
     runtimes.export_onnx(folder)
     runtimes.export_openvino(folder)
     return folder

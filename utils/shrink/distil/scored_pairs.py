@@ -7,9 +7,7 @@ scores take minutes, so they are kept on disk with what they were made from. Lea
 from __future__ import annotations
 
 import json
-import math
 import random
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,19 +15,15 @@ import numpy as np
 from datasets import Dataset, Features, Value
 
 from utils import disk, freshness
-from utils.data import candidates
 from utils.data.catalogue import Catalogue, normal_text
 from utils.rank.ranker import Ranker
+from utils.shrink.distil import unjudged
+from utils.shrink.distil.unjudged import Row
 
 FEATURES = Features({"group": Value("int32"), "query": Value("string"), "product": Value("string")})
 FEATURES |= {"gain": Value("int32"), "source": Value("string")}
-NO_LABEL = -1  # stands in the column `gain` where nobody judged
-DEPTH = 40  # BM25's best candidates of a query, from which its pairs are drawn
-TAKEN = 8  # pairs drawn at a time for one query, as many as a list of training holds
-CROP_WORDS = (2, 5)  # words of a crop, at least and at most
 SCORED_AT_ONCE = 32_768  # pairs; their tokens are in memory together
-UNSPACED = re.compile(f"[{candidates.UNSPACED}]")
-FILES = ("pairs.parquet", "teaching.json")
+FILES = ("pairs.parquet", "made_from.json")
 CAUSES = {  # why kept scores are refused, by what differs
     "teacher": "are of another teacher",
     "data": "are of other data",
@@ -37,12 +31,8 @@ CAUSES = {  # why kept scores are refused, by what differs
     "pairs": "are damaged: the file is not the one that was written",
 }
 
-Asked = tuple[str, list[str]]  # a query's text and products' texts
-Row = tuple[str, str, int, str]  # query, product, gain, source
-Find = Callable[[str], list[str]]  # the texts of a query's candidates
 
-
-def pairs(catalogue: Catalogue, *, n_unlabelled: int, seed: int) -> Dataset:
+def draw(catalogue: Catalogue, *, n_unlabelled: int, seed: int) -> Dataset:
     """Pairs for a teacher to score: judged train pairs, and `n_unlabelled` others if there are as many.
 
     Judged pairs are thinned, by whole queries at random, to at most `n_unlabelled`. The others come in equal parts from
@@ -65,7 +55,7 @@ def pairs(catalogue: Catalogue, *, n_unlabelled: int, seed: int) -> Dataset:
     held_out = {normal_text(query) for split in ("valid", "test") for query in set(catalogue.pairs[split]["query"][:])}
     rows = list(_judged(catalogue, held_out=held_out, at_most=n_unlabelled, rng=rng))
     known = {(query, product) for query, product, _, _ in rows} | _labelled(catalogue)
-    rows += _unlabelled(catalogue, known=known, held_out=held_out, n_pairs=n_unlabelled, rng=rng)
+    rows += unjudged.draw(catalogue, known=known, held_out=held_out, n_pairs=n_unlabelled, rng=rng)
     if not rows:
         raise ValueError(
             "queries.csv: every train query is also a valid or test query; give train queries of their own"
@@ -78,7 +68,7 @@ def pairs(catalogue: Catalogue, *, n_unlabelled: int, seed: int) -> Dataset:
     return Dataset.from_dict({"group": numbers} | found, features=FEATURES)
 
 
-def teach(ranker: Ranker, pairs: Dataset) -> Dataset:
+def score(ranker: Ranker, pairs: Dataset) -> Dataset:
     """The pairs with a column `score`: the teacher's logits, float32.
 
     Raises:
@@ -92,7 +82,9 @@ def teach(ranker: Ranker, pairs: Dataset) -> Dataset:
     return pairs.add_column("score", scores)
 
 
-def taught(folder: Path, *, pairs: Dataset, teacher_hash: str, data_hash: str, ranker: Callable[[], Ranker]) -> Dataset:
+def kept_or_scored(
+    folder: Path, *, pairs: Dataset, teacher_hash: str, data_hash: str, ranker: Callable[[], Ranker]
+) -> Dataset:
     """These pairs with this teacher's scores: those kept in `folder` when they are the same, else scored and kept now.
 
     Args:
@@ -104,15 +96,15 @@ def taught(folder: Path, *, pairs: Dataset, teacher_hash: str, data_hash: str, r
             return kept
     except (FileNotFoundError, ValueError):
         pass
-    found = teach(ranker(), pairs)
+    found = score(ranker(), pairs)
     save(found, folder=folder, teacher_hash=teacher_hash, data_hash=data_hash)
     return found
 
 
-def save(taught: Dataset, *, folder: Path, teacher_hash: str, data_hash: str) -> Path:
+def save(scored: Dataset, *, folder: Path, teacher_hash: str, data_hash: str) -> Path:
     """Keep scored pairs in `folder`, whole or not at all, beside the hashes of teacher, data and code."""
     with disk.whole_folder(folder) as partial:
-        taught.to_parquet(partial / FILES[0])
+        scored.to_parquet(partial / FILES[0])
         made_from = _made_from(partial / FILES[0], teacher_hash=teacher_hash, data_hash=data_hash)
         (partial / FILES[1]).write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
     return folder
@@ -141,7 +133,7 @@ def load(folder: Path, *, teacher_hash: str, data_hash: str) -> Dataset:
 
 def _made_from(pairs: Path, *, teacher_hash: str, data_hash: str) -> dict[str, str]:
     """What decides the scores in a file, and the file itself, by the names in CAUSES."""
-    code = freshness.of_code(f"{__name__}:teach", "utils.rank.ranker:BatchedRanker")
+    code = freshness.of_code(f"{__name__}:score", "utils.rank.ranker:BatchedRanker")
     return {"teacher": teacher_hash, "data": data_hash, "code": code, "pairs": disk.sha256(pairs)}
 
 
@@ -178,94 +170,3 @@ def _judged(catalogue: Catalogue, *, held_out: set[str], at_most: int, rng: rand
 def _labelled(catalogue: Catalogue) -> set[tuple[str, str]]:
     train = catalogue.pairs["train"]
     return set(zip(train["query"][:], train["product"][:], strict=True))
-
-
-def _unlabelled(
-    catalogue: Catalogue, *, known: set[tuple[str, str]], held_out: set[str], n_pairs: int, rng: random.Random
-) -> list[Row]:
-    """Up to `n_pairs` pairs that nobody judged, the sources taking turns; no pair twice."""
-    find = _finder(catalogue)
-    open_sources = {
-        "bm25": _of_train_queries(catalogue, find=find, known=known, rng=rng),
-        "title": _of_texts(_titles(catalogue, rng=rng), find=find, rng=rng),
-        "crop": _of_texts(_crops(catalogue, rng=rng), find=find, rng=rng),
-    }
-    found: dict[tuple[str, str], str] = {}
-    while open_sources and len(found) < n_pairs:
-        for name in list(open_sources):
-            query, products = next(open_sources[name], ("", None))
-            if products is None:
-                del open_sources[name]
-            elif normal_text(query) not in held_out:
-                new = [(query, p) for p in products if (query, p) not in known and (query, p) not in found]
-                found |= dict.fromkeys(new[: n_pairs - len(found)], name)
-    return [(query, product, NO_LABEL, source) for (query, product), source in found.items()]
-
-
-def _of_train_queries(
-    catalogue: Catalogue, *, find: Find, known: set[tuple[str, str]], rng: random.Random
-) -> Iterator[Asked]:
-    """Train queries with unjudged candidates, TAKEN at a time: some of every query before more of the first."""
-    queries = list(dict.fromkeys(catalogue.pairs["train"]["query"][:]))
-    rng.shuffle(queries)
-    waiting: list[Asked] = []
-    for query in queries:
-        products = [product for product in find(query) if (query, product) not in known]
-        rng.shuffle(products)
-        yield query, products[:TAKEN]
-        waiting.append((query, products[TAKEN:]))
-    while waiting := [(query, products) for query, products in waiting if products]:
-        yield from ((query, products[:TAKEN]) for query, products in waiting)
-        waiting = [(query, products[TAKEN:]) for query, products in waiting]
-
-
-def _of_texts(queries: Iterator[str], *, find: Find, rng: random.Random) -> Iterator[Asked]:
-    for query in queries:
-        products = find(query)
-        yield query, rng.sample(products, min(TAKEN, len(products))) if len(products) > 1 else []
-
-
-def _finder(catalogue: Catalogue) -> Find:
-    """BM25's best candidates of a query: their texts, each once, best first."""
-    bm25 = candidates.build(catalogue)
-    texts = bm25.products["text"][:]
-
-    def find(query: str) -> list[str]:
-        (best,) = candidates.top(bm25, [query], n_candidates=DEPTH)
-        return list(dict.fromkeys(texts[bm25.rows[product_id]] for product_id, _ in best))
-
-    return find
-
-
-def _titles(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
-    """Every distinct title once, in random order."""
-    titles = list(dict.fromkeys(catalogue.products["title"][:]))
-    rng.shuffle(titles)
-    yield from titles
-
-
-def _crops(catalogue: Catalogue, *, rng: random.Random) -> Iterator[str]:
-    """Some words of a product's text in random order, as a shopper might type them; each product DEPTH times at most.
-
-    Of a text without spaces it is a run of characters, twice as many; of a title and further columns in Chinese or
-    Japanese, a run of each column that was drawn, together about as many.
-
-    Source: Lee, Chang, Toutanova, "Latent Retrieval for Weakly Supervised Open Domain Question Answering" (whose
-    inverse cloze task takes a part of a text for a query of it), ACL 2019, https://arxiv.org/abs/1906.00300
-    """
-    texts = catalogue.products["text"][:]
-    for _ in range(DEPTH):
-        rng.shuffle(texts)
-        for text in texts:
-            words, n_words = text.split(), rng.randint(*CROP_WORDS)
-            drawn = rng.sample(words, min(n_words, len(words))) if len(words) > 1 else words
-            length = 2 * math.ceil(n_words / len(drawn))
-            is_cut = len(words) == 1
-            yield " ".join(
-                _run(word, length=length, rng=rng) if is_cut or UNSPACED.search(word) else word for word in drawn
-            )
-
-
-def _run(word: str, *, length: int, rng: random.Random) -> str:
-    start = rng.randrange(max(1, len(word) - length + 1))
-    return word[start : start + length]

@@ -33,6 +33,41 @@ RANGES = {
     "mean min-max": RangeEstimatorParametersSet.MEAN_MINMAX,
     "histogram": RangeEstimatorParametersSet.HISTOGRAM,
 }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How NNCF lays its grids.
+
+    Attributes:
+        preset: "mixed" (weights symmetric, activations not) or "performance" (both symmetric).
+        ranges: of an activation: "min-max" over all batches, or "mean min-max" of the batches' own (NNCF's default,
+            which cuts off what few pairs show), or "histogram" (least squared error).
+        smooth: SmoothQuant (NNCF's default), which moves large activations into the weights beforehand.
+
+    Raises:
+        ValueError: an unknown preset, or unknown ranges.
+
+    Source: Xiao et al., "SmoothQuant", ICML 2023, https://arxiv.org/abs/2211.10438
+    """
+
+    preset: str = "mixed"
+    ranges: str = "min-max"
+    smooth: bool = False
+
+    def __post_init__(self) -> None:
+        for name, known in (("preset", PRESETS), ("ranges", RANGES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} '{getattr(self, name)}' is not one of {', '.join(known)}")
+
+
+WAYS = {
+    "its defaults": Options(ranges="mean min-max", smooth=True),
+    "mean ranges": Options(ranges="mean min-max"),
+    "SmoothQuant": Options(smooth=True),
+    "min-max": Options(),
+    "min-max, performance": Options(preset="performance"),
+}
 NARROW = ("i8", "u8", "i4", "u4")
 WIDE = ("f32", "f16", "bf16", "f64")
 
@@ -49,32 +84,24 @@ def static(
     source: Path,
     *,
     batches: Sequence[Batch],
-    preset: str = "mixed",
-    ranges: str = "min-max",
-    smooth: bool = False,
+    options: Options = WAYS["min-max"],
     keep: Sequence[str] = (),
 ) -> openvino.Model:
     """Weights and activations int8, ranges measured on calibration batches.
 
     Args:
         batches: from `calibration.batches`.
-        preset: "mixed" (weights symmetric, activations not) or "performance" (both symmetric).
-        ranges: of an activation: "min-max" over all batches, or "mean min-max" of the batches' own (NNCF's default,
-            which cuts off what few pairs show), or "histogram" (least squared error).
-        smooth: SmoothQuant (NNCF's default), which moves large activations into the weights beforehand.
         keep: names of operations that stay fp32.
-
-    Source: Xiao et al., "SmoothQuant", ICML 2023, https://arxiv.org/abs/2211.10438
     """
     with _quiet():
         return nncf.quantize(
             openvino.Core().read_model(source),
             _dataset(batches),
-            preset=_preset(preset),
+            preset=PRESETS[options.preset],
             model_type=nncf.ModelType.TRANSFORMER,  # knows attention and LayerNorm, and what in them to leave alone
             subset_size=len(batches),
             ignored_scope=nncf.IgnoredScope(names=list(keep)),
-            advanced_parameters=_advanced(ranges=ranges, smooth=smooth),
+            advanced_parameters=_advanced(options),
         )
 
 
@@ -85,9 +112,7 @@ def with_accuracy_control(
     valid: Sequence[JudgedQuery],
     max_drop: float,
     at_most: int = 8,
-    preset: str = "mixed",
-    ranges: str = "min-max",
-    smooth: bool = False,
+    options: Options = WAYS["min-max"],
 ) -> openvino.Model:
     """As `static`; then operations go back to fp32, the most harmful first, until NDCG@10 on `valid` is kept.
 
@@ -104,10 +129,10 @@ def with_accuracy_control(
             nncf.Dataset(list(valid)),
             _mean_ndcg10,
             max_drop=max_drop,
-            preset=_preset(preset),
+            preset=PRESETS[options.preset],
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(batches),
-            advanced_quantization_parameters=_advanced(ranges=ranges, smooth=smooth),
+            advanced_quantization_parameters=_advanced(options),
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 max_num_iterations=at_most, ranking_subset_size=len(valid)
             ),
@@ -199,18 +224,10 @@ def _dataset(batches: Sequence[Batch]) -> nncf.Dataset:
     return nncf.Dataset(list(batches))
 
 
-def _preset(name: str) -> nncf.QuantizationPreset:
-    if name not in PRESETS:
-        raise ValueError(f"preset '{name}' is not one of {', '.join(PRESETS)}")
-    return PRESETS[name]
-
-
-def _advanced(*, ranges: str, smooth: bool) -> nncf.AdvancedQuantizationParameters:
-    if ranges not in RANGES:
-        raise ValueError(f"ranges '{ranges}' is not one of {', '.join(RANGES)}")
-    alphas = nncf.AdvancedSmoothQuantParameters() if smooth else nncf.AdvancedSmoothQuantParameters(matmul=-1)
+def _advanced(options: Options) -> nncf.AdvancedQuantizationParameters:
+    smooth = nncf.AdvancedSmoothQuantParameters() if options.smooth else nncf.AdvancedSmoothQuantParameters(matmul=-1)
     return nncf.AdvancedQuantizationParameters(
-        smooth_quant_alphas=alphas, activations_range_estimator_params=RANGES[ranges]
+        smooth_quant_alphas=smooth, activations_range_estimator_params=RANGES[options.ranges]
     )
 
 

@@ -7,7 +7,6 @@ put into the exported graph. ONNX Runtime and OpenVINO both read it, and both mu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk
-from utils.settings import Profile
-from utils.shrink.quantize import fake_quant, int8_onnx, quantization
+from utils.rank.setting import Budget, Setting
+from utils.shrink.distil import distillation
+from utils.shrink.quantize import fake_quant, int8_onnx, onnx_weights, quantization
 from utils.shrink.quantize.fake_quant import FakeQuantLinear
 from utils.shrink.quantize.quantization import Grid
-
-LEARNING_RATE = 5e-5  # a tenth of what the student was taught with: it only has to settle on its grids
 
 
 def export_onnx(model: PreTrainedModel, *, source: Path, target: Path) -> Path:
@@ -42,7 +40,7 @@ def export_onnx(model: PreTrainedModel, *, source: Path, target: Path) -> Path:
     for name, layer in active.items():
         weight = layer.weight.detach().cpu().numpy()
         if not isinstance(layer, FakeQuantLinear):
-            int8_onnx.quantize_table(graph.graph, values=weight)
+            onnx_weights.quantize_table(graph.graph, values=weight)
             continue
         if weight.tobytes() not in products:
             raise ValueError(f"export_onnx: no product in {source} has the weight of '{name}'; export this model anew")
@@ -59,21 +57,18 @@ def train(
     model: PreTrainedModel,
     *,
     tokenizer: PreTrainedTokenizerBase,
-    taught: Dataset,
-    valid: Dataset,
-    profile: Profile,
-    seed: int,
-    log_folder: Path,
-    top_gain: int,
+    scored: Dataset,
+    setting: Setting,
+    budget: Budget,
     loss: str = "list_net",
-    learning_rate: float = LEARNING_RATE,
 ) -> list[dict]:
-    """Train a model with active fake quantization, in place, on the teacher's scores of `n_recovery_pairs` pairs.
+    """Train a model with active fake quantization, in place, on the teacher's scores.
 
     The ranges of inputs stay as they were calibrated; the grids of weights follow the weights.
 
     Args:
-        taught: as `teaching.teach` gives it.
+        scored: as `scored_pairs.score` gives it.
+        budget: a short one, such as `Budget.of_rounding`.
         loss: a name in `distil_losses.LOSSES`; one that leaves the level of the scores alone keeps the drift small.
 
     Returns:
@@ -82,22 +77,9 @@ def train(
     Raises:
         ValueError: no layer is active, or the loss is unknown.
     """
-    from utils.shrink.distil import distillation
-
     if not any(layer.active for layer in fake_quant.layers(model).values()):
         raise ValueError("qat.train: no layer rounds, so this would be plain training; call fake_quant.calibrate first")
-    return distillation.distil(
-        model,
-        tokenizer=tokenizer,
-        taught=taught,
-        valid=valid,
-        profile=replace(profile, n_distil_pairs=profile.n_recovery_pairs),
-        seed=seed,
-        log_folder=log_folder,
-        top_gain=top_gain,
-        loss=loss,
-        learning_rate=learning_rate,
-    )
+    return distillation.distil(model, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss=loss)
 
 
 def _products(graph: onnx.GraphProto) -> dict[bytes, onnx.NodeProto]:
