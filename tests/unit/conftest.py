@@ -62,7 +62,7 @@ def rows(monkeypatch):
         ledger, "tabulate", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}, index=["teacher", "random"])
     )
     for name in ("quality_against_latency", "size_and_work"):
-        monkeypatch.setattr(plots, name, lambda rows, title: Figure(), raising=False)
+        monkeypatch.setattr(plots, name, lambda rows, title: Figure())
     return made
 
 
