@@ -86,7 +86,7 @@ def say_end_to_end(judged: EndToEnd, *, n_candidates: int, n_resamples: int) -> 
 def say_recall(judged: EndToEnd, *, n_candidates: int) -> str:
     """What share of the best products the ranker gets at all, or why nobody can say."""
     if judged.recall is None:
-        return f"what BM25's candidates miss cannot be said: {judged.why_null['recall']}"
+        return f"how many of the best products they hold cannot be said: {judged.why_null['recall']}"
     return f"BM25's {n_candidates} candidates hold {judged.recall:.0%} of the products judged best"
 
 
