@@ -24,7 +24,7 @@ $(VENV)/installed: requirements.txt requirements.in pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt authoring/pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
@@ -48,6 +48,7 @@ contract: $(VENV)/installed-dev  ## show how hard the embedded shop is, and that
 lint: $(VENV)/installed-dev  ## check style, notebooks, links and the spelling of our words; seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/course lint
 
 hooks: $(VENV)/installed-dev  ## let git run the checks before every commit
@@ -58,10 +59,12 @@ UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --ann
 
 lock: $(VENV)/installed-dev  ## write the two locks; what is locked stays, unless UPGRADE=1
 	grep -v '^-e' requirements.txt > requirements.partial
+	sed -i.partial '/^-e/d' requirements-dev.txt && rm requirements-dev.txt.partial
 	$(UV_LOCK) requirements.in --output-file requirements.partial > /dev/null
 	$(UV_LOCK) --constraints requirements.partial requirements-dev.in --output-file requirements-dev.txt > /dev/null
 	echo "-e ." | cat requirements.partial - > requirements.txt
+	echo "-e ./authoring" >> requirements-dev.txt
 	rm requirements.partial
 
 clean:  ## remove what runs and tests made; .venv stays
-	rm -rf artifacts .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf artifacts .pytest_cache .ruff_cache .hypothesis *.egg-info authoring/*.egg-info

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from utils import settings
-from utils.measure.ledger import Row
+from utils.measure.row_groups import Row, group_of
 
 GATES = settings.ROOT / "tests" / "notebooks.yaml"
 BOUNDABLE = {
@@ -76,7 +76,7 @@ def problems(name: str, gate: Gate, *, seconds: float, rows: Sequence[Row]) -> l
         seconds: wall clock of the whole notebook.
         rows: the ledger; rows of other notebooks are passed over.
     """
-    own = [row for row in rows if row.notebook == name]
+    own = [row for row in rows if row.identity.notebook == name]
     found = [f"{name}: took {seconds:.0f} s, its budget is {gate.budget_s:.0f} s"] if seconds > gate.budget_s else []
     for stage, bounds in gate.rows.items():
         of_stage = [row for row in own if row.stage == stage]
@@ -89,7 +89,7 @@ def problems(name: str, gate: Gate, *, seconds: float, rows: Sequence[Row]) -> l
 
 def _out_of_bounds(metric: str, limits: Bounds, *, rows: Sequence[Row]) -> list[str]:
     """Every row that has the metric must keep to it; one row at least must have it."""
-    values = [value for row in rows if (value := getattr(row, metric)) is not None]
+    values = [value for row in rows if (value := row.value(f"{group_of(metric)}.{metric}")) is not None]
     if not values:
         return [f"{metric} is null in every row"]
     low, high = limits

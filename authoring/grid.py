@@ -21,7 +21,7 @@ from utils.course.records import recorded_grid
 from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell, method
 from utils.course.run import Run
 from utils.measure import cost, ledger
-from utils.rank import models, training
+from utils.rank import models, runtimes, training
 from utils.rank.metrics import Quality
 from utils.rank.ranker import mean_tokens
 from utils.shrink import recipe as recipes
@@ -83,7 +83,7 @@ class _Work:
         self.n_label_pairs = profile.n_label_pairs if recipe.n_label_pairs is None else recipe.n_label_pairs
         self.key = {"dataset": run.catalogue.name, "profile": profile.name, "seed": run.seed}
         made_from = [run.stage("teacher"), run.stage(pipeline.stage_name("pruned", recipe=recipe))]
-        weights = [models.weights_hash(folder, runtime="pytorch") for folder in made_from]
+        weights = [runtimes.weights_hash(folder, runtime="pytorch") for folder in made_from]
         parts = recipe.model_dump_json(), fingerprint.code_of(__name__), run.catalogue.hash, *weights
         self.code = hashlib.sha256("".join(parts).encode()).hexdigest()
 

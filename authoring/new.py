@@ -51,7 +51,7 @@ def _notebook(*, name: str, number: str, title: str) -> str:
     new = {
         "# NN Name of the notebook": f"# {number} {words}",
         '"NN_name"': f'"{name}"',
-        '"stage": "name"': f'"stage": "{title}"',
+        'Variant("name",': f'Variant("{title}",',
     }
     for cell in nb.cells:
         for old, text in new.items():

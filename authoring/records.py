@@ -19,7 +19,7 @@ import pandas as pd
 from authoring import grid as grids
 from utils import course, disk, settings
 from utils.course import fingerprint, pipeline, report, runner
-from utils.course.records import recorded, recorded_grid
+from utils.course.records import recorded, recorded_grid, recorded_tables
 from utils.course.run import Run
 from utils.shrink.recipe import Recipe
 
@@ -84,12 +84,12 @@ def _make(*, recipes: Sequence[Recipe], code: str, echo: Callable[[str], object]
         rows = pipeline.apply(started, *recipes, echo=echo)
         on_valid = pipeline.on_valid(started, *recipes)
         started.write_rows()
-    before = [row for row in started.rows() if row.notebook != recorded.STUDY]
+    before = [row for row in started.rows() if row.identity.notebook != recorded.STUDY]
     name, names = settings.dataset_name(chosen["dataset"]), [f"--recipe {recipe.name}" for recipe in recipes]
     words = ["course results --dataset", name, f"--seed {chosen['seed']} --profile {chosen['profile']}", *names]
-    every = ("teacher", *map(recorded.judged_name, [*before, *rows]))
-    judged = {one: started.load_quality(one).ndcg10_by_query for one in every if started.quality_file(one).exists()}
-    figures = {"judged": judged, "rates": started.rates(), "on_valid": on_valid}
+    keys = dict.fromkeys(row.identity.variant.scores_key for row in [*before, *rows])
+    ndcg10 = {key: started.load_quality(key).ndcg10_by_query for key in keys if started.quality_file(key).exists()}
+    figures = {"ndcg10": ndcg10, "rates": started.rates(), "on_valid": on_valid}
     recorded.write([*before, *rows], command=" ".join(words), code=code, **figures)
 
 
@@ -142,7 +142,7 @@ def sections() -> str:
 
 
 def _target() -> str:
-    target = recorded.TARGET
+    target = recorded_tables.TARGET
     quality, lower, size, work = (f"{target[name]:.0%}" for name in target if name != "pairs/s")
     return (
         f"The target, on the embedded shop and against the teacher in fp32 PyTorch: {quality} of its NDCG@10 (the "
@@ -153,11 +153,11 @@ def _target() -> str:
 
 def _section(dataset: str) -> str:
     runs = recorded.read(dataset=dataset)
-    dates = sorted(row["time_utc"][:10] for run in runs for row in run.rows)
+    dates = sorted(row["identity"]["time_utc"][:10] for run in runs for row in run.rows)
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
-    heading = f"**{NAMES.get(dataset, dataset)}**, {runs[-1].rows[0]['n_queries']:,} test queries:"
-    tables = [_markdown(recorded.table(dataset=dataset))]
-    if not (kept := recorded.kept(dataset=dataset)).empty:
+    heading = f"**{NAMES.get(dataset, dataset)}**, {runs[-1].rows[0]['quality']['n_queries']:,} test queries:"
+    tables = [_markdown(recorded_tables.tabulate(dataset=dataset))]
+    if not (kept := recorded_tables.kept(dataset=dataset)).empty:
         tables.append(
             f"What is left of the teacher in fp32 PyTorch, on one thread, timed by turns:\n\n{_markdown(kept)}"
         )
@@ -169,11 +169,11 @@ def _section(dataset: str) -> str:
 
 def _best(dataset: str) -> str:
     """Which of the recipes' ends `valid` would choose, in a sentence; nothing where no run was judged there."""
-    name, shares = recorded.smallest_that_keeps(dataset=dataset)
+    name, shares = recorded_tables.smallest_that_keeps(dataset=dataset)
     if not shares:
         return ""
     kept = ", ".join(f"`{stage}` keeps {share:.1%}" for stage, share in shares.items())
-    verdict = f"the smallest that keeps {recorded.TARGET['NDCG@10 kept']:.0%} there is `{name}`"
+    verdict = f"the smallest that keeps {recorded_tables.TARGET['NDCG@10 kept']:.0%} there is `{name}`"
     return f"On `valid` {kept} of the teacher's NDCG@10: {verdict if name else 'none keeps enough there'}.\n"
 
 

@@ -3,7 +3,7 @@
 import nbformat
 
 from authoring import committed_form
-from utils.measure import ledger
+from utils.measure.row_groups import Row
 
 PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters
 PARAMETERS = 'PROFILE = "laptop"\nDATASET = "synthetic"\nSEED = 0\nOUT = ""'
@@ -21,7 +21,7 @@ END = """**Check yourself.**
 
 **Papers.** A and B, "A dataset, 0.95 of it", 2009, <https://example.org/abs>"""
 QUERIES = "query_id,query,split\nq1,red,train\nq2,blue,valid\nq3,tall,test\n"
-LABELS = "query_id,product_id,label\nq1,p1,1\nq2,p1,1\nq3,p1,1\n"
+LABELS = "query_id,product_id,label\nq1,p1,1\nq2,p1,1\nq3,p1,1\nq1,p2,0\nq2,p2,0\nq3,p2,0\n"
 
 
 def notebook(*sources, parameters=PARAMETERS, needs=()):
@@ -76,10 +76,10 @@ def published():
 
 
 def write_shop(folder, *, labels=LABELS):
-    """Three queries and one product as a folder of data."""
+    """Three queries and two products as a folder of data."""
     folder.mkdir(exist_ok=True)
     (folder / "queries.csv").write_text(QUERIES)
-    (folder / "products.csv").write_text("product_id,title\np1,Sofa\n")
+    (folder / "products.csv").write_text("product_id,title\np1,Sofa\np2,Lamp\n")
     (folder / "labels.csv").write_text(labels)
 
 
@@ -90,13 +90,20 @@ GIVEN = {
     "versions": {"torch": "2"},
     "latency_ms": LATENCY,
     "ndcg10_delta": {"mean": 0.0, "low": -0.1, "high": 0.1},
-    "why_null": {},
 }
 
 
-def row(**changes):
-    """A row that is whole: 1 in every plain field that takes a number, "x" in the others."""
-    plain = {}
-    for name, field in ledger.Row.model_fields.items():
-        plain[name] = "x" if field.annotation in (str, str | None) else 1
-    return ledger.Row(**plain | GIVEN | changes)
+def row(*, why_null=None, **changes):
+    """A row that is whole: 1 in every plain field that takes a number, "x" in the others.
+
+    `changes` and `why_null` name fields of its groups, or a whole group that a later notebook adds.
+    """
+    groups = {}
+    for group, field in Row.model_fields.items():
+        fields = {name: one for name, one in field.annotation.model_fields.items() if name != "why_null"}
+        plain = {name: "x" if one.annotation in (str, str | None) else 1 for name, one in fields.items()}
+        known = plain | {name: value for name, value in (GIVEN | changes).items() if name in fields}
+        reasons = {name: reason for name, reason in (why_null or {}).items() if name in fields}
+        groups[group] = known | {"why_null": reasons}
+    fields = {name for group in groups.values() for name in group}
+    return Row(**groups, **{name: value for name, value in changes.items() if name not in fields})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -38,6 +39,29 @@ def write_whole(path: Path, text: str) -> Path:
     with whole_file(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def json_text(value: object) -> str:
+    """JSON with an entry a line, but a list of plain values on one, for a long one would take thousands of lines.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return f"{_json(value, indent=0)}\n"
+
+
+def _json(value: object, *, indent: int) -> str:
+    nested = isinstance(value, list) and any(isinstance(one, dict | list) for one in value)
+    if not value or not (nested or isinstance(value, dict)):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    inner = indent + 1
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(str(key))}: {_json(one, indent=inner)}" for key, one in value.items()]
+    else:
+        parts = [_json(one, indent=inner) for one in value]
+    lines = f",\n{' ' * inner}".join(parts)
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    return f"{begin}\n{' ' * inner}{lines}\n{' ' * indent}{end}"
 
 
 @contextmanager

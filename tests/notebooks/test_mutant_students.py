@@ -43,7 +43,7 @@ def start(out, shop):
 def problems(out, shop, start, *, heard, folder):
     """What the gate says of a student whose teacher's scores (n_pairs,) went through `heard`."""
     make, tokenizer = start
-    student, teacher = make(), models.weights_hash(out / "teacher", runtime="pytorch")
+    student, teacher = make(), runtimes.weights_hash(out / "teacher", runtime="pytorch")
     taught = scored_pairs.load(out / "teaching", teacher_hash=teacher, data_hash=shop.hash)
     scores = heard(np.array(taught["score"][:], dtype=np.float32))
     distillation.distil(

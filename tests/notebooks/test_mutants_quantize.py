@@ -6,7 +6,7 @@ import pytest
 
 from authoring import gates
 from utils.measure import cost, ledger
-from utils.rank import models
+from utils.rank import runtimes
 
 NOTEBOOK = "06_quantize"
 GRAPHS = {"onnxruntime": "onnx", "openvino": "openvino"}
@@ -20,7 +20,7 @@ def faults_with(*left, out, tmp_path):
         shutil.copytree(out / "student" / GRAPHS[runtime], folder / GRAPHS[runtime])
     rows = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == NOTEBOOK]
     found = [
-        row.model_copy(update={"disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=row.runtime))})
+        row.model_copy(update={"disk_bytes": cost.disk_bytes(runtimes.shipped_files(folder, runtime=row.runtime))})
         if row.stage == "quantized"
         else row
         for row in rows

@@ -9,7 +9,7 @@ import pytest
 
 from utils import settings
 from utils.data import catalogue
-from utils.rank import models, runtimes
+from utils.rank import runtimes
 
 STAGES = ("teacher", "pruned", "student", "sparse", "quantized")
 OURS = """
@@ -21,7 +21,7 @@ task = json.load(sys.stdin)
 at = {"threads": 1, "max_tokens": 64, "batch_size": 64}  # all pairs in one batch
 found = {}
 for stage in task["stages"]:
-    for runtime in models.WEIGHTS:
+    for runtime in runtimes.known():
         ranker = runtimes.open_ranker(Path(task["folder"]) / stage, runtime=runtime, **at)
         found[f"{stage} {runtime}"] = ranker.score(task["pairs"]).tolist()
 print(json.dumps(found))
@@ -60,7 +60,7 @@ def here(out, pairs):
     """Scores in this process by stage and runtime, on one batch."""
     found = {}
     for stage in STAGES:
-        for runtime in models.WEIGHTS:
+        for runtime in runtimes.known():
             at = {"threads": 1, "max_tokens": 64, "batch_size": 64}
             found[f"{stage} {runtime}"] = runtimes.open_ranker(out / stage, runtime=runtime, **at).score(pairs)
     return found

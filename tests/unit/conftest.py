@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import nbformat
-import pandas as pd
 import pytest
+from made import row
 from matplotlib.figure import Figure
 from public_files import WANDS, esci_tables, write_list
 from served import serve
@@ -43,7 +43,7 @@ def executed(monkeypatch):
 
 @pytest.fixture
 def rows(monkeypatch):
-    """Two rows that the report reads instead of a ledger, one without a latency; pictures are empty figures."""
+    """Two rows that the report reads instead of a ledger, one without figures; pictures are empty figures."""
     machine = {
         "processor": "zen4",
         "cores": 2,
@@ -53,14 +53,9 @@ def rows(monkeypatch):
         "system": "Linux",
     }
     base = {"machine": machine, "versions": {"torch": "2.13.0"}}
-    made = [
-        SimpleNamespace(label="teacher <b>", why_null={}, **base),
-        SimpleNamespace(label="random", why_null={"ndcg10": "random weights", "mrr10": "random weights"}, **base),
-    ]
+    worthless = {"ndcg10": None, "mrr10": None, "why_null": dict.fromkeys(("ndcg10", "mrr10"), "random weights")}
+    made = [row(label="teacher <b>", ndcg10=0.812, **base), row(label="random", **base, **worthless)]
     monkeypatch.setattr(ledger, "current", lambda path: made)
-    monkeypatch.setattr(
-        ledger, "tabulate", lambda rows: pd.DataFrame({"NDCG@10": ["0.812", "–"]}, index=["teacher", "random"])
-    )
     for name in ("quality_against_latency", "size_and_work"):
         monkeypatch.setattr(plots, name, lambda rows, title: Figure())
     return made

@@ -1,32 +1,15 @@
 """Bad input is refused with the file, the line, the value and the remedy; good input is read as it stands."""
 
 import pytest
+import small_shop
+from small_shop import LABELS, PRODUCTS, change, load
 
-from utils import settings
 from utils.data import catalogue
-
-QUERIES = "query_id,query,split\nq1,red sofa,train\nq2,blue mug,valid\nq3,tall lamp,test\n"
-PRODUCTS = "product_id,title,brand\np1,Sofa red,Acme\np2,Mug,\np3,Lamp,Lumo\n"
-LABELS = "query_id,product_id,label\n" + "".join(
-    f"q{q},p{p},{'Exact' if p == q else 'Irrelevant'}\n" for q in (1, 2, 3) for p in (1, 2, 3)
-)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, text in {"queries.csv": QUERIES, "products.csv": PRODUCTS, "labels.csv": LABELS}.items():
-        (tmp_path / name).write_text(text)
-    return tmp_path
-
-
-def change(folder, file, old, new):
-    text = (folder / file).read_text()
-    assert old in text
-    (folder / file).write_text(text.replace(old, new, 1))
-
-
-def load(folder):
-    return catalogue.load(folder, profile=settings.profile("gpu"))
+    return small_shop.write(tmp_path)
 
 
 def test_good_folder_gives_the_pairs_of_each_split(folder):
@@ -45,7 +28,7 @@ def test_good_folder_gives_the_pairs_of_each_split(folder):
         ("labels.csv", "q1,p2", "q9,p2", "labels.csv line 3: query_id 'q9' is not in queries.csv"),
         ("labels.csv", "q1,p2", "q1,p1", "labels.csv line 3: product_id 'p1' is judged twice"),
         ("labels.csv", "label", "grade", "labels.csv line 1: column 'label' is missing"),
-        ("labels.csv", "q1,p1,Exact", "q1,p1,2", "labels.csv line 3: label 'Irrelevant' is not a number"),
+        ("labels.csv", "q1,p1,Exact", "q1,p1,2", "labels.csv line 2: label '2' is not one of Exact"),
         ("queries.csv", "q2,", "q1,", "queries.csv line 3: query_id 'q1' appears twice"),
         ("queries.csv", "valid", "vaild", "queries.csv line 3: split 'vaild' is not one of train, valid, test"),
         ("queries.csv", "blue mug", " ", "queries.csv line 3: query ' ' is empty"),
@@ -63,7 +46,7 @@ def test_bad_value_is_refused_by_place_and_name(folder, file, old, new, message)
 def test_a_text_in_two_splits_is_used_in_the_later_one_alone(folder):
     change(folder, "queries.csv", "q3,", "q4,Tall  LAMP,train\nq5,blue mug,test\nq6,blue mug,train\nq3,")
     change(folder, "queries.csv", "q2,blue mug,valid", "q2,blue mug,valid\nq7,mug,valid")
-    change(folder, "labels.csv", "q1,p1", "q4,p1,Exact\nq5,p2,Exact\nq6,p2,Exact\nq7,p2,Exact\nq1,p1")
+    change(folder, "labels.csv", "q1,p1", "q4,p1,Exact\nq5,p2,Exact\nq6,p2,Exact\nq7,p2,Exact\nq7,p1,Irrelevant\nq1,p1")
     loaded = load(folder)
     of_split = {split: sorted(set(pairs["query_id"])) for split, pairs in loaded.pairs.items()}
     assert of_split == {"train": ["q1"], "valid": ["q7"], "test": ["q3", "q5"]}
@@ -103,20 +86,29 @@ def test_missing_file_is_refused_with_the_columns_it_needs(folder):
         load(folder)
 
 
-def test_labels_without_a_positive_one_are_refused(folder):
-    (folder / "labels.csv").write_text(LABELS.replace("Exact", "Irrelevant"))
-    with pytest.raises(catalogue.DataError, match="no positive label"):
-        load(folder)
+def test_gains_of_the_embedded_shop_and_its_hash_are_those_of_the_records():
+    """The hash is the identity of recorded results: it moves only when the shop itself does."""
+    shop = load("synthetic", profile="ci")
+    assert shop.hash == "8962a6512e9511ce" and shop.top_gain == 100 and len(shop.queries) == 300
 
 
-def test_fractional_labels_become_whole_gains_in_the_same_proportion(folder):
-    numbers = LABELS.replace("Exact", "1").replace("Irrelevant", "0").replace("q1,p2,0", "q1,p2,0.25")
-    (folder / "labels.csv").write_text(numbers)
-    assert load(folder).pairs["train"]["gain"][:] == [100, 25, 0]
+def test_hash_of_well_formed_files_is_that_of_their_values(folder):
+    assert load(folder).hash == "54220fe688952a52"
 
 
-def test_folder_without_splits_is_split_by_the_text_alone():
-    texts = [f"query number {i}" for i in range(2_000)]
-    shares = [sum(catalogue.split_by_hash(t) == split for t in texts) / len(texts) for split in catalogue.SPLITS]
-    assert shares == pytest.approx([0.60, 0.15, 0.25], abs=0.04)
-    assert catalogue.split_by_hash("Red  Sofa") == catalogue.split_by_hash("red sofa")
+def test_hash_is_the_same_however_header_and_ids_are_spelled(folder):
+    before = load(folder).hash
+    change(folder, "queries.csv", "query_id,query,split\nq1", "\ufeffQuery_ID, query ,SPLIT\n q1 ")
+    assert load(folder).hash == before
+    change(folder, "queries.csv", "red sofa", "red sofas")
+    assert load(folder).hash != before
+
+
+def test_texts_of_pairs_are_those_a_ranker_reads_and_rows_are_grouped_by_query(folder):
+    (folder / "labels.csv").write_text(LABELS + "q4,p1,Exact\nq1,p4,Exact\n")
+    change(folder, "queries.csv", "q2,", "q4,lamp,train\nq2,")
+    change(folder, "products.csv", "p2,", "p4,Sofa blue,\np2,")
+    train = load(folder).pairs["train"]
+    assert catalogue.texts_of(train)[:2] == [("red sofa", "Sofa red Acme"), ("red sofa", "Mug")]
+    assert catalogue.texts_of(train)[3:] == [("lamp", "Sofa red Acme"), ("red sofa", "Sofa blue")]
+    assert catalogue.rows_by_query(train) == {"q1": [0, 1, 2, 4], "q4": [3]}

@@ -16,16 +16,19 @@ def run(capsys, *arguments):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "queries.csv").write_text("query_id,query,split\nq1,red,train\nq2,blue,valid\nq3,tall,test\n")
-    (tmp_path / "products.csv").write_text("product_id,title\np1,Sofa\n")
-    (tmp_path / "labels.csv").write_text("query_id,product_id,label\nq1,p1,1\nq2,p1,0\nq3,p1,1\n")
+    write_shop(tmp_path)
     return tmp_path
 
 
 def test_check_counts_what_is_there(capsys, folder):
     status, out, _ = run(capsys, "data", "check", str(folder))
     assert status == 0
-    assert "labels.csv: 3 lines" in out and "train 1, valid 1, test 1" in out and "1 2, 0 1" in out
+    assert "labels.csv: 6 lines" in out and "train 1, valid 1, test 1" in out and "1 3, 0 3" in out
+
+
+def test_check_knows_the_embedded_shop_and_how_a_folder_of_that_name_is_given(capsys):
+    status, out, _ = run(capsys, "data", "check", "synthetic")
+    assert status == 0 and "./synthetic" in out and "judged queries by split: train 2,000, valid 500, test 1,500" in out
 
 
 def test_check_names_a_query_text_that_stands_in_two_splits(capsys, folder):

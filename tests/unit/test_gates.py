@@ -31,12 +31,12 @@ def test_a_notebook_within_its_bounds_passes_and_rows_of_others_do_not_count():
     ],
 )
 def test_each_breach_is_named(seconds, changes, problem):
-    bad = GOOD.model_validate(GOOD.model_dump() | changes)
+    bad = row(**{"notebook": "01_one", "stage": "teacher", "ndcg10": 0.7, "n_params": 1} | changes)
     assert gates.problems("01_one", gate(), seconds=seconds, rows=[bad]) == [problem]
 
 
 def test_one_bad_row_among_good_ones_is_enough():
-    bad = GOOD.model_copy(update={"ndcg10": 0.1})
+    bad = GOOD.changed(quality={"ndcg10": 0.1})
     assert len(gates.problems("01_one", gate(), seconds=1, rows=[GOOD, bad])) == 1
 
 

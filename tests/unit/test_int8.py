@@ -16,6 +16,7 @@ from utils.data import catalogue as catalogues
 from utils.measure import cost
 from utils.rank import models, runtimes
 from utils.rank.padding import pad_to_limit
+from utils.rank.runtimes import in_onnxruntime, in_openvino
 from utils.shrink.quantize import calibration, int8_onnx, int8_openvino, sensitivity
 
 
@@ -62,20 +63,20 @@ def test_an_optimized_graph_is_quantized_once_its_types_are_told_and_less_of_it(
         int8_onnx.dynamic(tmp_path / "optimized.onnx", tmp_path / "never.onnx")
     told = int8_onnx.dynamic(tmp_path / "optimized.onnx", tmp_path / "told.onnx", untyped_is_float=True)
     plain = int8_onnx.dynamic(source, tmp_path / "plain.onnx")
-    assert 0 < int8_onnx.quantized_share(told) < int8_onnx.quantized_share(plain)
+    assert 0 < in_onnxruntime.quantized_share(told) < in_onnxruntime.quantized_share(plain)
     assert drift(scores(told, world), world) < 0.2
 
 
 def test_a_model_left_in_fp32_has_no_quantized_weights(ranking_folder):
-    assert int8_onnx.quantized_share(graph(ranking_folder)) == 0
-    assert int8_openvino.quantized_share(ir(ranking_folder)) == 0
+    assert in_onnxruntime.quantized_share(graph(ranking_folder)) == 0
+    assert in_openvino.quantized_share(ir(ranking_folder)) == 0
     compiled = runtimes.compile_openvino(openvino.Core().read_model(ir(ranking_folder)), threads=1)
     assert set(int8_openvino.multiplied_in(compiled)) == {"f32"}
 
 
 def test_dynamic_int8_is_a_quarter_of_the_bytes_and_scores_nearly_the_same(ranking_folder, world, tmp_path):
     path = int8_onnx.dynamic(graph(ranking_folder), tmp_path / "model.onnx")
-    assert int8_onnx.quantized_share(path) > 0.98
+    assert in_onnxruntime.quantized_share(path) > 0.98
     assert 0.25 < cost.disk_bytes([path]) / cost.disk_bytes([graph(ranking_folder)]) < 0.27
     assert 0 < drift(scores(path, world), world) < 0.2
     assert not list(tmp_path.glob(".partial*"))
@@ -87,7 +88,7 @@ def test_a_scale_for_each_channel_and_the_table_alone_drift_less(ranking_folder,
     table = int8_onnx.embeddings(graph(ranking_folder), tmp_path / "table.onnx")
     drifts = [drift(scores(path, world), world) for path in (table, fine, rough)]
     assert 0 < drifts[0] < drifts[1] < drifts[2]
-    assert 0.7 < int8_onnx.quantized_share(table) < 0.8  # the table is that much of a model of two layers
+    assert 0.7 < in_onnxruntime.quantized_share(table) < 0.8  # the table is that much of a model of two layers
 
 
 def test_dynamic_scores_depend_on_the_batch_and_static_ones_do_not(ranking_folder, world, tmp_path):
@@ -103,7 +104,7 @@ def test_dynamic_scores_depend_on_the_batch_and_static_ones_do_not(ranking_folde
 @pytest.mark.parametrize("method", int8_onnx.METHODS)
 def test_static_int8_scores_nearly_the_same_by_every_method(ranking_folder, world, tmp_path, method):
     path = int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=world["batches"], method=method)
-    assert int8_onnx.quantized_share(path) > 0.98
+    assert in_onnxruntime.quantized_share(path) > 0.98
     assert 0 < drift(scores(path, world), world) < 0.6
 
 
@@ -116,7 +117,7 @@ def test_the_masks_value_wrecks_a_range_that_holds_it(ranking_folder, world, tmp
 def test_nodes_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
     names = [node.name for node in onnx.load(graph(ranking_folder)).graph.node if node.op_type in int8_onnx.MULTIPLIED]
     path = int8_onnx.static(graph(ranking_folder), tmp_path / "m.onnx", batches=world["batches"], keep=names)
-    assert 0.7 < int8_onnx.quantized_share(path) < 0.8
+    assert 0.7 < in_onnxruntime.quantized_share(path) < 0.8
 
 
 @pytest.mark.parametrize(("bits", "most"), [(8, 0.05), (4, 1.0)])
@@ -127,7 +128,7 @@ def test_packed_weights_score_nearly_the_same_and_take_their_bits(ranking_folder
     saved = cost.disk_bytes([graph(ranking_folder)]) - cost.disk_bytes([path])
     multiplied = 2 * (4 * 384 * 384 + 2 * 384 * 1536)  # weights; a block of 32 has a scale of 4 bytes
     assert saved == pytest.approx(multiplied * (4 - bits / 8 - 4 / 32), rel=0.01)
-    assert 0.2 < int8_onnx.quantized_share(path) < 0.25
+    assert 0.2 < in_onnxruntime.quantized_share(path) < 0.25
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_wrong_calls_of_the_onnx_quantizers_are_refused(ranking_folder, tmp_path
 def test_openvino_int8_is_int8_on_disk_and_when_it_multiplies(ranking_folder, world, tmp_path):
     model = int8_openvino.static(ir(ranking_folder), batches=world["batches"])
     path = int8_openvino.save(model, tmp_path / "m.xml")
-    assert int8_openvino.quantized_share(path) > 0.98
+    assert in_openvino.quantized_share(path) > 0.98
     counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(path), threads=1))
     assert sum(n for kind, n in counts.items() if kind in ("i8", "u8")) > 0.8 * sum(counts.values())
     assert 0 < drift(openvino_scores(model, world, tmp_path), world) < 0.3
@@ -180,7 +181,7 @@ def test_operations_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
     keep = [name for name in names if name.endswith("MatMul")]
     model = int8_openvino.static(ir(ranking_folder), batches=world["batches"], keep=keep)
     path = int8_openvino.save(model, tmp_path / "m.xml")
-    assert keep and int8_openvino.quantized_share(path) < 0.85
+    assert keep and in_openvino.quantized_share(path) < 0.85
 
 
 def test_compressed_weights_are_stored_narrow_and_multiplied_wide(ranking_folder, world, tmp_path):
@@ -188,7 +189,7 @@ def test_compressed_weights_are_stored_narrow_and_multiplied_wide(ranking_folder
     for bits in (8, 4):
         model = int8_openvino.compress_weights(ir(ranking_folder), bits=bits)
         path = int8_openvino.save(model, tmp_path / f"{bits}.xml")
-        assert int8_openvino.quantized_share(path) > 0.95
+        assert in_openvino.quantized_share(path) > 0.95
         assert 0 < drift(openvino_scores(model, world, tmp_path), world) < 0.05 * 16 / bits**0.5
         compiled = runtimes.compile_openvino(openvino.Core().read_model(path), threads=1)
         assert set(int8_openvino.multiplied_in(compiled)) == {"f32"}
@@ -216,7 +217,7 @@ def test_accuracy_control_gives_back_what_quality_needs(ranking_folder, world, t
     )
     plain = int8_openvino.static(ir(ranking_folder), batches=world["batches"][:4])
     kept, whole = (int8_openvino.save(m, tmp_path / f"{i}.xml") for i, m in enumerate((model, plain)))
-    assert 0.1 < int8_openvino.quantized_share(kept) < int8_openvino.quantized_share(whole)
+    assert 0.1 < in_openvino.quantized_share(kept) < in_openvino.quantized_share(whole)
 
 
 def test_wrong_calls_of_the_openvino_quantizers_are_refused(ranking_folder, world):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from made import LATENCY, row
 from pydantic import ValidationError
 
-from utils.measure import ledger
+from utils.measure import ledger, ledger_table
+from utils.measure.row_groups import Row, Size
 
 LINE_ENDS = st.text(alphabet="a\n\r\x0b\x0c\x1c\x85\u2028\u2029é\U0001f45f", min_size=1)
 
@@ -82,14 +83,14 @@ def test_row_that_hides_a_missing_value_is_refused(changes):
 def test_null_with_its_reason_is_kept_and_shown_as_a_dash(tmp_path):
     empty = row(ndcg10=None, ndcg10_delta=None, why_null={"ndcg10": "random", "ndcg10_delta": "random"})
     ledger.append(tmp_path / "ledger.jsonl", empty)
-    table = ledger.tabulate([*ledger.read(tmp_path / "ledger.jsonl"), row(ndcg10=0.5)])
+    table = ledger_table.tabulate([*ledger.read(tmp_path / "ledger.jsonl"), row(ndcg10=0.5)])
     assert list(table["NDCG@10"]) == ["–", "0.500"]
 
 
 def test_threads_are_shown_where_rows_were_timed_on_different_numbers_of_them():
     untimed = row(latency_ms=None, why_null={"latency_ms": "another day"})
-    assert "threads" not in ledger.tabulate([row(threads=1), row(threads=1), untimed])
-    assert list(ledger.tabulate([row(threads=1), row(threads=2), untimed])["threads"]) == ["1", "2", "–"]
+    assert "threads" not in ledger_table.tabulate([row(threads=1), row(threads=1), untimed])
+    assert list(ledger_table.tabulate([row(threads=1), row(threads=2), untimed])["threads"]) == ["1", "2", "–"]
 
 
 def test_rows_of_data_that_has_changed_since_are_history(tmp_path):
@@ -115,10 +116,71 @@ def test_row_is_read_as_it_was_written(label, ndcg, n):
         assert ledger.read(path) == [whole]
 
 
-@pytest.mark.parametrize("field", sorted(ledger.Row.model_fields))
-def test_row_with_a_forgotten_field_is_refused(field):
-    with pytest.raises(ValidationError, match=field):
-        ledger.Row(**row().model_dump(exclude={field}))
+@pytest.mark.parametrize(
+    "place", [f"{group}.{name}" for group, one in row().groups().items() for name in one.figures()]
+)
+def test_row_with_a_forgotten_field_is_refused(place):
+    group, _, name = place.partition(".")
+    groups = row(parent="teacher").model_dump()
+    del groups[group][name]
+    if place == "identity.parent":
+        pytest.skip("what was made from nothing has no parent")
+    with pytest.raises(ValidationError, match=name):
+        Row(**groups)
+
+
+@pytest.mark.parametrize("group", sorted(Row.model_fields))
+def test_row_with_a_forgotten_group_is_refused(group):
+    with pytest.raises(ValidationError, match=group):
+        Row(**row().model_dump(exclude={group}))
+
+
+def test_a_group_of_a_later_notebook_is_kept_and_changes_nothing_of_the_others(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    load = {"in_flight": 4, "queries_per_s": 2.5, "latency_ms": LATENCY}
+    ledger.append(path, row(load=load, label="served"), row(runtime="other"))
+    (served, other) = ledger.read(path)
+    assert served.value("load.queries_per_s") == 2.5 and served.groups()["load"].figures() == load
+    assert other.value("load.queries_per_s") is None
+    columns = ledger_table.COLUMNS | {"queries/s": ("load.queries_per_s", "{:.1f}")}
+    assert list(ledger_table.tabulate([served, other], columns=columns)["queries/s"]) == ["2.5", "–"]
+    assert list(ledger_table.tabulate([served, other]).columns) == list(ledger_table.tabulate([other, row()]).columns)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {},
+        {"watts": float("nan")},
+        {"watts": None},
+        {"watts": [1.0, float("inf")]},
+        {"watts": {"idle": float("nan")}},
+        3,
+    ],
+    ids=["empty", "NaN", "null without a reason", "infinite in a list", "NaN within", "no group at all"],
+)
+def test_a_dishonest_group_of_a_later_notebook_is_refused(load):
+    with pytest.raises(ValidationError, match="power"):
+        row(power=load)
+
+
+def test_one_reason_stands_for_a_whole_group_and_for_nothing_less():
+    absent = row().model_dump() | {"size": Size.absent("a baseline").model_dump()}
+    assert Row(**absent).size.reason("n_params") == "a baseline"
+    absent["size"]["n_params"] = 1
+    with pytest.raises(ValidationError, match="all of the group null"):
+        Row(**absent)
+
+
+def test_a_row_with_changed_figures_is_checked_again():
+    assert row().changed(quality={"ndcg10": 0.5}).quality.ndcg10 == 0.5
+    with pytest.raises(ValidationError, match="ndcg10 is null without a reason"):
+        row().changed(quality={"ndcg10": None})
+
+
+def test_a_figure_that_no_group_has_is_an_error_and_not_a_dash():
+    with pytest.raises(KeyError, match="ndgc10"):
+        ledger_table.tabulate([row()], columns={"NDCG@10": ("quality.ndgc10", "{}")})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +202,7 @@ def test_whole_line_that_is_no_row_is_an_error_with_its_place(tmp_path):
 
 def test_latest_keeps_the_last_row_of_each_way_of_running():
     rows = [row(ndcg10=q, runtime=r) for q, r in ((0.1, "a"), (0.2, "b"), (0.3, "a"))]
-    assert [each.ndcg10 for each in ledger.latest(rows)] == [0.3, 0.2]
+    assert [each.quality.ndcg10 for each in ledger.latest(rows)] == [0.3, 0.2]
 
 
 def test_the_revision_says_where_code_differs_from_the_commit_and_nothing_of_other_files(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ from utils import settings
 from utils.data import catalogue
 from utils.measure import plots_levers
 from utils.rank import models
+from utils.rank.runtimes import in_onnxruntime, in_openvino
 from utils.shrink import levers
-from utils.shrink.quantize import int8_onnx, int8_openvino
 from utils.shrink.recipe import Recipe, Setting, Shape
 
 
@@ -48,8 +48,8 @@ def test_each_lever_changes_what_it_is_named_for_and_nothing_else(small_folder, 
 
 def quantized_share(folder, *, of_openvino):
     if of_openvino:
-        return int8_openvino.quantized_share(folder / "openvino" / "openvino_model.xml")
-    return int8_onnx.quantized_share(folder / "onnx" / "model.onnx")
+        return in_openvino.quantized_share(folder / "openvino" / "openvino_model.xml")
+    return in_onnxruntime.quantized_share(folder / "onnx" / "model.onnx")
 
 
 def test_what_is_left_is_a_share_of_the_teachers_and_the_product_is_that_of_the_shares():

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from utils.measure import memory
+from utils.measure.variant import Variant
+from utils.rank import runtimes
 
 
 def run_main(task, *, monkeypatch, capsys):
@@ -32,9 +34,11 @@ def test_peak_of_a_child_is_its_own_and_leaves_out_its_parents_memory():
 def test_growth_is_the_difference_of_the_two_peaks_that_the_child_prints(monkeypatch):
     tasks = []
     monkeypatch.setattr(memory, "_run", lambda task: tasks.append(task) or [300, 700])
-    options = {"runtime": "onnxruntime", "threads": 1, "max_tokens": 8, "batch_size": 4}
-    assert memory.peak_rss_bytes(Path("model"), pairs=[("q", "p")], **options) == 400
-    assert tasks == [{"folder": "model", "pairs": [("q", "p")], **options}]
+    variant = Variant("student", "openvino", "int8", threads=2)
+    options = {"pairs": [("q", "p")], "max_tokens": 8, "batch_size": 4}
+    assert memory.peak_rss_bytes(Path("run"), variant, **options) == 400
+    asked = {"run_folder": "run", "variant": vars(variant), "engines": runtimes.MODULES}
+    assert tasks == [asked | options]
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def seen(monkeypatch):
         def score(self, pairs):
             seen.append(pairs)
 
-    monkeypatch.setattr(memory, "open_ranker", FakeRanker)
+    monkeypatch.setattr(runtimes, "open_ranker", FakeRanker)
     monkeypatch.setattr(memory.importlib, "import_module", seen.append)
     monkeypatch.setattr(memory, "_peak", lambda: 10 * len(seen))
     return seen
@@ -59,10 +63,14 @@ def seen(monkeypatch):
 def test_child_imports_the_library_then_opens_and_scores_and_tells_both_peaks(
     runtime, library, seen, monkeypatch, capsys
 ):
-    options = {"runtime": runtime, "threads": 1, "max_tokens": 8, "batch_size": 4}
-    task = {"folder": "model", "pairs": [["q", "p"]], **options}
+    options = {"max_tokens": 8, "batch_size": 4}
+    named = {"variant": vars(Variant("student", runtime)), "engines": runtimes.MODULES}
+    task = {"run_folder": "run", "pairs": [["q", "p"]], **named, **options}
+    engine = runtimes.named(runtime)
+    monkeypatch.setattr(runtimes, "named", lambda name: engine)
     assert run_main(task, monkeypatch=monkeypatch, capsys=capsys) == [10, 30]
-    assert seen == [library, (Path("model"), options), [("q", "p")]]
+    opened = {"runtime": runtime, "threads": 1, "device": "cpu", **options}
+    assert seen == [library, (Path("run/student"), opened), [("q", "p")]]
 
 
 def test_failure_of_the_child_is_told_by_its_last_line(monkeypatch):
@@ -74,11 +82,11 @@ def test_failure_of_the_child_is_told_by_its_last_line(monkeypatch):
 
 def test_memory_of_scoring_holds_at_least_the_weights(small_folder):
     weights = (small_folder / "model.safetensors").stat().st_size
-    pairs = [("red sofa", "a couch")] * 4
-    found = memory.peak_rss_bytes(small_folder, runtime="onnxruntime", pairs=pairs, threads=1, max_tokens=64)
-    assert 0.5 * weights < found < 20 * weights
+    variant = Variant(small_folder.name, "onnxruntime")
+    peak = memory.peak_rss_bytes(small_folder.parent, variant, pairs=[("red sofa", "a couch")] * 4, max_tokens=64)
+    assert 0.5 * weights < peak < 20 * weights
 
 
 def test_memory_of_a_folder_that_does_not_open_is_an_error_in_its_words(tmp_path):
     with pytest.raises(RuntimeError, match="is missing"):
-        memory.peak_rss_bytes(tmp_path, runtime="pytorch", pairs=[], threads=1, max_tokens=64)
+        memory.peak_rss_bytes(tmp_path, Variant("none", "pytorch"), pairs=[], max_tokens=64)

@@ -136,10 +136,10 @@ def test_changed_code_makes_every_stage_again(run, monkeypatch):
 
 
 def test_several_recipes_are_timed_in_one_go(run, monkeypatch):
-    monkeypatch.setattr(pipeline.measure_stage, "measure", lambda run, ways: list(ways))
+    monkeypatch.setattr(pipeline.measure_stage, "measure", lambda run, variants: list(variants))
     deep = Recipe(name="deep", pruned=Shape(n_layers=6, n_heads=8, d_ff=512))
     rows = pipeline.apply(run, Recipe(), deep, echo=lambda line: None)
-    assert rows == [*pipeline.ways(Recipe()), *pipeline.ways(deep)] and len(rows) == 8
+    assert rows == [*pipeline.variants(Recipe()), *pipeline.variants(deep)] and len(rows) == 8
     assert run.made == [*pipeline.STAGES, *(f"{stage}_deep" for stage in pipeline.STAGES)]
 
 

@@ -12,7 +12,8 @@ from transformers import AutoModelForSequenceClassification
 from utils import settings
 from utils.data import catalogue as catalogues
 from utils.rank import models, runtimes
-from utils.shrink.quantize import calibration, fake_quant, int8_onnx, int8_openvino, qat, quantization, sensitivity
+from utils.rank.runtimes import in_onnxruntime, in_openvino
+from utils.shrink.quantize import calibration, fake_quant, int8_openvino, qat, quantization, sensitivity
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
 TABLE = "bert.embeddings.word_embeddings"
@@ -108,7 +109,7 @@ def test_the_whole_model_exports_to_int8_that_scores_as_its_fake_quantization(ma
     lost = sensitivity.drift(fake, reference=made["exact"])
     for found in (scores_of(path, made), scores_of(ir, made)):
         assert sensitivity.drift(found, reference=fake) < lost / 2
-    assert int8_onnx.quantized_share(path) > 0.97 and int8_openvino.quantized_share(ir) > 0.97
+    assert in_onnxruntime.quantized_share(path) > 0.97 and in_openvino.quantized_share(ir) > 0.97
     assert path.stat().st_size < 0.27 * source.stat().st_size
     counts = int8_openvino.multiplied_in(runtimes.compile_openvino(openvino.Core().read_model(ir), threads=1))
     assert counts["u8"] >= 13
@@ -118,7 +119,7 @@ def test_layers_that_do_not_round_stay_fp32_in_the_export(made, ranking_folder, 
     source = ranking_folder / "onnx" / "model.onnx"
     with fake_quant.only(made["model"], [TABLE]):
         path = qat.export_onnx(made["model"], source=source, target=tmp_path / "m.onnx")
-    assert 0.7 < int8_onnx.quantized_share(path) < 0.8
+    assert 0.7 < in_onnxruntime.quantized_share(path) < 0.8
 
 
 def test_training_through_the_rounding_learns_and_saves_as_a_plain_model(made, shop, ranking_folder, tmp_path):

@@ -74,7 +74,7 @@ def test_a_score_that_is_not_finite_is_refused_with_the_runtime_and_a_remedy(sma
         small.score(pairs)
 
 
-@pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
+@pytest.mark.parametrize("runtime", runtimes.known())
 def test_every_runtime_scores_as_pytorch_does_and_leaves_pytorch_its_threads(small_folder, runtime):
     before = torch.get_num_threads()
     expected = open_small(small_folder).score(PAIRS)
@@ -85,11 +85,11 @@ def test_every_runtime_scores_as_pytorch_does_and_leaves_pytorch_its_threads(sma
 
 
 def test_every_runtime_ships_the_weights_it_reads_and_an_unknown_one_is_refused(small_folder):
-    assert set(models.WEIGHTS) == set(runtimes.RUNTIMES)
-    for runtime, weights in models.WEIGHTS.items():
-        assert {small_folder / name for name in weights} <= set(models.shipped_files(small_folder, runtime=runtime))
-    with pytest.raises(ValueError, match="no weights are named for it"):
-        models.shipped_files(small_folder, runtime="tensorrt")
+    for runtime in runtimes.known():
+        weights = {small_folder / name for name in runtimes.named(runtime).weights}
+        assert weights <= set(runtimes.shipped_files(small_folder, runtime=runtime))
+    with pytest.raises(ValueError, match="'tensorrt' is not one of pytorch, onnxruntime, openvino"):
+        runtimes.shipped_files(small_folder, runtime="tensorrt")
 
 
 def test_folder_loads_with_plain_transformers_and_sentence_transformers(small_folder):
@@ -113,7 +113,7 @@ def test_folder_without_weights_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize(
     ("runtime", "name"),
-    [(r, name) for r, names in models.WEIGHTS.items() for name in (*names, "config.json", "tokenizer.json")],
+    [(r, name) for r in runtimes.known() for name in (*runtimes.named(r).weights, "config.json", "tokenizer.json")],
 )
 def test_files_cut_short_are_refused_with_the_place_and_the_remedy(small_folder, tmp_path, runtime, name):
     folder = shutil.copytree(small_folder, tmp_path / "short")
@@ -134,7 +134,7 @@ def test_weights_of_another_model_are_refused_and_not_filled_up_with_random_ones
         models.load(folder)
 
 
-@pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
+@pytest.mark.parametrize("runtime", runtimes.known())
 def test_a_model_that_tells_labels_apart_is_no_ranker(small_folder, tmp_path, runtime):
     folder = shutil.copytree(small_folder, tmp_path / "labels")
     config = json.loads((folder / "config.json").read_text()) | {"id2label": {"0": "no", "1": "yes"}}

@@ -10,7 +10,7 @@ from made import RUN, notebook, row
 from authoring import records
 from utils import disk, settings
 from utils.course import fingerprint, runner
-from utils.course.records import recorded, show_recorded
+from utils.course.records import recorded, recorded_tables, show_recorded
 from utils.course.run import Run
 from utils.measure import ledger
 from utils.rank import metrics
@@ -41,7 +41,7 @@ def test_a_recorded_run_gives_back_its_rows(folder):
 def test_runs_are_drawn_together_by_means_of_quality_and_medians_of_time(folder):
     for seed, (ndcg, rate) in enumerate([(0.8, 10), (0.9, 30), (0.7, 11)]):
         record(seed, ndcg10=ndcg, pairs_per_s=rate)
-    table = recorded.table(dataset="synthetic")
+    table = recorded_tables.tabulate(dataset="synthetic")
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.700 to 0.900" and table.loc["teacher", "NDCG@10"] == "0.800"
     assert table.loc["teacher", "pairs/s"] == "11"
     assert "to the teacher" not in table  # no run kept the quality of every query
@@ -59,17 +59,17 @@ def test_the_page_says_which_seeds_ran_on_which_machine(folder):
 def test_runs_of_data_that_have_changed_since_are_left_out(folder):
     record(0, dataset_hash="old", time_utc="2026-01-01T"), record(1, dataset_hash="new", time_utc="2026-01-02T")
     assert [run.seed for run in recorded.read(dataset="synthetic")] == [1]
-    assert "seeds 1" in recorded.table(dataset="synthetic").columns
+    assert "seeds 1" in recorded_tables.tabulate(dataset="synthetic").columns
 
 
 def test_a_row_is_of_one_size_of_model_and_says_its_seeds_where_they_are_not_all(folder):
     for seed, (n_params, ndcg10) in enumerate([(9, 0.9), (9, 0.8), (5, 0.4)]):
         record(seed, n_params=n_params, ndcg10=ndcg10, time_utc=f"2026-01-0{3 - seed}T")  # seed 0 is the newest
-    table = recorded.table(dataset="synthetic")
+    table = recorded_tables.tabulate(dataset="synthetic")
     assert table.loc["teacher", "seeds 0, 1, 2"] == "0.800 to 0.900 (seeds 0, 1)"
     assert table.loc["teacher", "NDCG@10"] == "0.850"
     record(0, n_params=7, ndcg10=0.5, time_utc="2026-01-04T")
-    assert recorded.table(dataset="synthetic").loc["teacher", "seeds 0, 1, 2"] == "0.500 (seed 0)"
+    assert recorded_tables.tabulate(dataset="synthetic").loc["teacher", "seeds 0, 1, 2"] == "0.500 (seed 0)"
 
 
 def test_a_data_set_is_shown_by_the_profile_in_its_record_and_not_by_its_name(folder):
@@ -87,8 +87,8 @@ def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_
         bm25 = {"stage": "bm25", "label": "BM25", "macs_per_pair": None, "why_null": {"macs_per_pair": "a baseline"}}
         one = row(dataset="synthetic", profile="laptop", seed=seed, **bm25)
         recorded.write([one], command="c", code="c", judged={"bm25": own, "teacher": teacher})
-    assert recorded.table(dataset="synthetic").loc["BM25", "to the teacher"] == "-0.010 [-0.010, -0.010]"
-    assert recorded.kept(dataset="synthetic").empty  # a baseline has no costs to keep
+    assert recorded_tables.tabulate(dataset="synthetic").loc["BM25", "to the teacher"] == "-0.010 [-0.010, -0.010]"
+    assert recorded_tables.kept(dataset="synthetic").empty  # a baseline has no costs to keep
 
 
 def test_a_file_that_is_no_recorded_run_is_named(folder):
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_recorded_run_is_named(folder):
 
 def test_where_nothing_is_recorded_the_command_is_said_and_a_notebook_shows_it(folder):
     with pytest.raises(ValueError, match="record it with: course results --dataset shoes"):
-        recorded.table(dataset="shoes")
+        recorded_tables.tabulate(dataset="shoes")
     assert "course results --dataset shoes" in show_recorded.quality("shoes").data
 
 
@@ -109,7 +109,7 @@ def test_a_notebook_shows_the_rows_of_notebooks_and_not_those_that_recipes_end_i
     rows = [row(label="teacher", stage="teacher", notebook="01_build_the_ranker", **changes)]
     rows.append(row(label="pruned", stage="pruned", notebook=recorded.STUDY, **changes))
     recorded.write(rows, command="c", code="c")
-    assert list(recorded.table(dataset="synthetic").index) == ["teacher", "pruned"]
+    assert list(recorded_tables.tabulate(dataset="synthetic").index) == ["teacher", "pruned"]
     assert list(show_recorded.quality("synthetic").index) == ["teacher"]
 
 
@@ -210,7 +210,7 @@ def test_a_study_puts_a_table_of_every_data_set_between_the_marks(runs):
 
 def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_run(runs):
     study([0, 1])
-    table = recorded.kept(dataset="synthetic")
+    table = recorded_tables.kept(dataset="synthetic")
     (line,) = table.to_dict("records")
     assert line["seeds"] == "0, 1"
     assert line["NDCG@10 kept"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
@@ -226,7 +226,7 @@ def test_a_record_without_the_turns_of_a_row_is_named_with_the_remedy(runs, fold
     path = folder / "synthetic-laptop-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"rates": {}}))
     with pytest.raises(ValueError, match="synthetic-laptop-0.json: has no pairs a second of .*delete it, then run"):
-        recorded.kept(dataset="synthetic")
+        recorded_tables.kept(dataset="synthetic")
 
 
 def test_what_one_stage_kept_is_shown_alone(runs):
@@ -251,11 +251,11 @@ def test_the_smallest_stage_that_keeps_enough_on_valid_is_found_and_test_has_no_
         ]
         on_valid = {"teacher": 0.8, "quantized": 0.82, "quantized_small": 0.8, "quantized_tiny": tiny}
         recorded.write(rows, command="c", code="c", on_valid=on_valid)
-    name, shares = recorded.smallest_that_keeps(dataset="synthetic")
+    name, shares = recorded_tables.smallest_that_keeps(dataset="synthetic")
     assert name == "quantized_small" and shares == pytest.approx(
         {"quantized": 1.025, "quantized_small": 1.0, "quantized_tiny": 0.9375}
     )
-    assert recorded.smallest_that_keeps(dataset="shoes") == (None, {})
+    assert recorded_tables.smallest_that_keeps(dataset="shoes") == (None, {})
 
 
 def test_only_what_this_study_made_is_recorded_and_no_other_study_works_beside_it(runs, folder):

@@ -2,8 +2,11 @@
 
 import pytest
 
+from utils import disk
 from utils.course import ledger_fields, stages
 from utils.course.run import begin as begin_run
+from utils.measure.row_groups import Ranking
+from utils.measure.variant import Variant
 from utils.rank.metrics import Quality
 
 
@@ -25,15 +28,19 @@ def test_damaged_stage_is_an_error_that_names_the_file_and_the_command(tmp_path)
         begin(tmp_path, needs=("teacher",))
 
 
+BM25 = Variant("bm25", "bm25s")
+NOT_JUDGED = Ranking.absent("not judged in this test")
+
+
 def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path, capsys):
     started = begin(tmp_path)
-    fields = ledger_fields.baseline_fields("bm25", label="BM25", runtime="bm25s")
-    reasons = fields.pop("why_null") | dict.fromkeys(ledger_fields.QUALITY, "not judged in this test")
-    row = started.add_row(**fields, why_null=reasons)
+    row = started.add_baseline(BM25, label="BM25", quality=NOT_JUDGED)
     assert started.rows() == []
     table = started.finish(recap=["It ranks."])
     assert started.rows() == [row] and list(table.index) == ["BM25"]
-    assert (row.notebook, row.profile, row.seed, row.dataset) == ("00_test", "ci", 3, "synthetic")
+    identity = row.identity
+    assert (identity.notebook, identity.profile, identity.seed, identity.dataset) == ("00_test", "ci", 3, "synthetic")
+    assert identity.variant == BM25 and identity.reason("model_hash") == row.size.reason("n_params")
     assert "1. It ranks." in capsys.readouterr().out
     assert len(started.pairs("test")) == 20 * started.profile.n_test_queries
 
@@ -41,11 +48,23 @@ def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path
 def test_row_of_a_model_on_its_way_to_a_stage_is_of_valid_and_says_why_the_rest_is_missing(tmp_path):
     started = begin(tmp_path)
     quality = Quality({"q1": 0.5, "q2": 1.0}, {"q1": 0.0, "q2": 1.0}, {})
-    row = started.add_row(
-        parent="x", **ledger_fields.valid_fields("copied", label="before", quality=quality, threads=2)
-    )
-    assert (row.stage, row.split, row.n_queries, row.ndcg10, row.mrr10) == ("copied", "valid", 2, 0.75, 0.5)
-    assert row.disk_bytes is None and "valid" in row.why_null["disk_bytes"]
+    row = started.add_look("copied", label="before", quality=quality, threads=2, parent="x")
+    found = row.quality
+    assert (row.stage, found.split, found.n_queries, found.ndcg10, found.mrr10) == ("copied", "valid", 2, 0.75, 0.5)
+    assert row.size.disk_bytes is None and "valid" in row.size.reason("disk_bytes")
+
+
+def test_a_stage_says_which_one_it_was_made_from_and_its_rows_too(tmp_path):
+    started = begin(tmp_path)
+    with stages.whole(tmp_path / "student", notebook="00_test", parent="pruned") as folder:
+        (folder / "model.safetensors").write_bytes(b"weights")
+    groups = ledger_fields.nothing_but_quality("not measured in this test")
+    row = started.add_row(Variant("student", "pytorch"), label="student", quality=NOT_JUDGED, **groups)
+    assert row.identity.parent == "pruned" and row.identity.model_hash == disk.sha256(folder_file(tmp_path))[:16]
+
+
+def folder_file(tmp_path):
+    return tmp_path / "student" / "model.safetensors"
 
 
 def test_model_card_names_the_notebook_that_made_the_stage_and_the_row_it_shows(tmp_path):
@@ -53,16 +72,17 @@ def test_model_card_names_the_notebook_that_made_the_stage_and_the_row_it_shows(
     stage = tmp_path / "bm25"
     with stages.whole(stage, notebook="00_earlier"):
         pass
-    fields = ledger_fields.baseline_fields("bm25", label="BM25", runtime="bm25s")
-    reasons = fields.pop("why_null") | dict.fromkeys(ledger_fields.QUALITY, "not judged in this test")
-    started.add_row(**fields, why_null=reasons)
+    started.add_baseline(BM25, label="BM25", quality=Ranking.absent("a | in a reason"))
     started.finish(recap=[])
     card = (stage / "model_card.md").read_text()
     assert "made by notebook `00_earlier`" in card and "row 'BM25', written by notebook `00_test`" in card
-    assert "| ndcg10 | not judged in this test |" in card
+    assert "| ndcg10 | a \\| in a reason |" in card and "| seed | 3 |" in card
 
 
-def test_row_without_reasons_for_its_gaps_is_refused(tmp_path):
+def test_row_without_a_group_or_without_reasons_for_its_gaps_is_refused(tmp_path):
     started = begin(tmp_path)
+    with pytest.raises(ValueError, match="quality\n  Field required"):
+        started.add_row(BM25, label="x", why_no_hash="none", **ledger_fields.nothing_but_quality("none"))
     with pytest.raises(ValueError, match="null without a reason"):
-        started.add_row(stage="x", label="x", runtime="x", precision="x", device="cpu", threads=1)
+        started.add_row(BM25, label="x", why_no_hash="none", quality={}, **ledger_fields.nothing_but_quality("none"))
+    assert started.pending == []

@@ -195,5 +195,5 @@ def test_fetched_set_is_run_by_its_name_and_reruns_when_its_files_change(course,
     assert runner.run(**chosen, echo=str) == settings.ARTIFACTS / "wands-laptop-0"
     assert executed == [("01_one", {"DATASET": "wands"})]
     assert states(dataset="wands") == {"01_one": "fresh"}
-    write_shop(tmp_path / "wands", labels=LABELS.replace("q2,p1,1", "q2,p1,0"))
+    write_shop(tmp_path / "wands", labels=LABELS.replace("q2,p1,1", "q2,p1,2"))
     assert states(dataset="wands") == {"01_one": "changed"}

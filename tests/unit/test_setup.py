@@ -49,9 +49,9 @@ def locked_versions(text: str) -> dict[str, set[str]]:
     return versions
 
 
-def lock_problems(text: str) -> list[str]:
+def lock_problems(text: str, *, ours: str = "-e .") -> list[str]:
     """What keeps one lock from serving every machine: an open version, a local build, a CUDA package, an address."""
-    problems = [] if lines_of(text)[-1:] == ["-e ."] else ["the last line is not '-e .'"]
+    problems = [] if lines_of(text)[-1:] == [ours] else [f"the last line is not '{ours}'"]
     for line in lines_of(text)[:-1]:
         match = PINNED.match(line)
         if not match:
@@ -88,9 +88,6 @@ def environment_problems(text: str, *, requires_python: str) -> list[str]:
     if "pip" not in conda or pip != [["-r requirements.txt"]]:
         problems.append(f"pip installs {pip}, not the lock alone")
     return problems
-
-
-AUTHORING = ROOT / "utils" / "course" / "authoring"  # for those who write the course: they install the dev lock too
 
 
 def third_party_imports(paths: Iterable[Path]) -> set[str]:
@@ -170,18 +167,24 @@ def test_the_gate_refuses_a_dependency_that_was_added_or_raised_without_a_new_lo
 
 def test_the_development_lock_pins_exactly_and_agrees_with_the_lock():
     locked, development = (locked_versions(read(name)) for name in ("requirements.txt", "requirements-dev.txt"))
-    assert lock_problems(read("requirements-dev.txt") + "-e .\n") == []
+    assert lock_problems(read("requirements-dev.txt"), ours="-e ./authoring") == []
     assert {name: development[name] for name in development.keys() & locked.keys()} == {
         name: locked[name] for name in development.keys() & locked.keys()
     }
 
 
-def test_what_utils_imports_is_a_direct_dependency():
-    modules = set((ROOT / "utils").rglob("*.py"))
-    for_authors = {path for path in modules if AUTHORING in path.parents}
-    assert unnamed(modules - for_authors, files=["requirements.in"]) == set()
-    assert unnamed(for_authors, files=["requirements.in", "requirements-dev.in"]) == set()
-    assert unnamed(for_authors, files=["requirements.in"]) == {"PIL"}
+def test_what_utils_imports_is_a_direct_dependency_and_what_authors_import_one_of_theirs():
+    ours, authors = (set((ROOT / name).rglob("*.py")) for name in ("utils", "authoring"))
+    assert unnamed(ours, files=["requirements.in"]) == set()
+    assert unnamed(authors, files=["requirements.in", "requirements-dev.in"]) == set()
+    assert unnamed(authors, files=["requirements.in"]) == {"PIL", "markdown_it", "yaml"}
+
+
+def test_the_authors_tools_are_no_part_of_what_learners_install():
+    packages = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert packages == ["utils*"]
+    of_authors = tomllib.loads(read("authoring/pyproject.toml"))
+    assert of_authors["project"]["entry-points"] == {"rank_for_less.commands": {"authoring": "authoring.commands:app"}}
 
 
 def unnamed(modules: Iterable[Path], *, files: Iterable[str]) -> set[str]:

@@ -85,6 +85,7 @@ def ledger(
 ) -> None:
     """Print the latest row of every model and way of running one."""
     from utils.measure import ledger as book
+    from utils.measure import ledger_table
 
     folder = _folder(profile=profile, dataset=dataset, seed=seed, out=out)
     rows = book.current(folder / "ledger.jsonl")
@@ -93,7 +94,7 @@ def ledger(
     for row in rows if json else []:
         typer.echo(row.model_dump_json())
     if not json:
-        typer.echo(book.tabulate(rows).to_string())
+        typer.echo(ledger_table.tabulate(rows).to_string())
 
 
 @app.command()
@@ -123,16 +124,22 @@ def fetch(
 
 @data.command("check")
 def check(
-    dataset: Annotated[str, typer.Argument(metavar="FOLDER", help="a folder, or the name of a fetched set")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="a folder, the name of a fetched set, or 'synthetic'")
+    ],
 ) -> None:
-    """Check a folder line by line and say what is in it; the first problem is named with its place."""
+    """Check a data set line by line and say what is in it; the first problem is named with its place."""
     from utils.data import catalogue, summary
 
-    folder = settings.data_folder(dataset)
-    tables = catalogue.read_folder(folder)
-    catalogue.build(tables, name=folder.name, profile=settings.profile("gpu"))  # raises when a split has no label
+    tables = catalogue.read(dataset)
+    if dataset == "synthetic":
+        typer.echo("synthetic is the embedded shop, which is always there; a folder of that name is ./synthetic")
     for line in summary.lines(tables):
         typer.echo(line)
+
+    from utils.course import legibility  # imports PyTorch, which takes seconds
+
+    typer.echo(legibility.of_tables(tables))
 
 
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:

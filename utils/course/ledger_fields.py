@@ -1,107 +1,117 @@
-"""Groups of fields for ledger rows, each from the thing that was measured; a notebook puts them together."""
+"""Groups of a ledger row, each from the thing that was measured; a notebook puts them together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from utils.measure import cost, memory, pricing
-from utils.measure.ledger import Delta, Row
-from utils.measure.timing import Timing
-from utils.rank import metrics, models
+import torch
+
+from utils.measure import cost, pricing
+from utils.measure.row_groups import Delta, Money, Ranking, Size, Speed, Work
+from utils.measure.timing import Rate, Timing
+from utils.rank import metrics, models, runtimes
 from utils.rank.metrics import Quality
-from utils.rank.ranker import Pair
 from utils.settings import N_CANDIDATES
 
 ITSELF = "this is the teacher: there is no difference to itself"
 NOT_OURS = "a baseline, not a model folder of the course"
+NOT_TIMED = "a baseline of quality; its time is not what the course cuts"
 ON_THE_WAY = "a model on its way to a stage: judged on valid, never written, timed or shipped"
-SPEED = ("n_candidates", "batch_size", "latency_ms", "pairs_per_s", "instance", "usd_per_million_queries")
-SIZE = (
-    *("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder"),
-    *("model_hash", "disk_bytes", "peak_rss_bytes", "macs_per_pair"),
-)
-QUALITY = ("split", "n_queries", "ndcg10", "mrr10", "ndcg10_delta", "ndcg10_end_to_end", "recall")
+WITHOUT_QUALITY = "random weights, never saved: a cost without a quality"
 
 
-def baseline_fields(stage: str, *, label: str, runtime: str) -> dict:
-    """The fields of a row for a ranking that no transformer of ours made, with the reasons for what it cannot have."""
-    reasons = dict.fromkeys(SIZE, NOT_OURS)
-    reasons |= dict.fromkeys(SPEED, "a baseline of quality; its time is not what the course cuts")
-    known = {"stage": stage, "label": label, "runtime": runtime, "precision": "fp32", "device": "cpu", "threads": 1}
-    return known | {"why_null": reasons}
+def nothing_but_quality(why: str, *, not_timed: str = "") -> dict[str, Size | Work | Speed | Money]:
+    """All groups of a row but its identity and its quality, absent for one reason; times for another if given."""
+    timed = not_timed or why
+    absent = {"size": Size.absent(why), "work": Work.absent(why)}
+    return absent | {"speed": Speed.absent(timed), "money": Money.absent(timed)}
 
 
-def quality_fields(quality: Quality, *, teacher: Quality | None, n_resamples: int) -> dict:
-    """The quality fields of a row, on the test split; without a `teacher`, the difference to it is left out."""
-    delta = {}
-    if teacher is not None:
-        interval = metrics.paired_bootstrap(quality, teacher, n_resamples=n_resamples)
-        delta = {"ndcg10_delta": Delta(mean=interval.mean, low=interval.low, high=interval.high)}
-    return delta | {
-        "split": "test",
-        "n_queries": quality.n_queries,
-        "ndcg10": quality.ndcg10,
-        "mrr10": quality.mrr10,
-    }
-
-
-def valid_fields(stage: str, *, label: str, quality: Quality, threads: int) -> dict:
-    """The fields of a row for a model in PyTorch on its way to a stage, judged on queries of valid to choose by.
-
-    Its stage is a name of its own, so that a gate can hold it to bounds.
-    """
-    names = {"stage": stage, "label": label, "runtime": "pytorch", "precision": "fp32", "device": "cpu"}
-    figures = {"split": "valid", **{name: getattr(quality, name) for name in ("n_queries", "ndcg10", "mrr10")}}
-    known = names | {"threads": threads} | figures
-    empty = (*SIZE, *SPEED, *(set(QUALITY) - set(known)))
-    return known | {"why_null": dict.fromkeys(empty, ON_THE_WAY)}
-
-
-def size_fields(folder: Path, *, runtime: str, n_tokens: int) -> dict:
-    """Parameters, MACs a pair of `n_tokens` tokens, bytes to ship and the identity of a model folder."""
-    model, _ = models.load(folder)
-    counts = cost.count_parameters(model)
-    return vars(counts) | {
-        "model_hash": models.weights_hash(folder, runtime=runtime),
-        "macs_per_pair": cost.macs_per_pair(model, n_tokens=n_tokens, exported=runtime != "pytorch"),
-        "disk_bytes": cost.disk_bytes(models.shipped_files(folder, runtime=runtime)),
-    }
-
-
-def speed_fields(
-    timing: Timing,
+def test_quality(
+    quality: Quality,
     *,
-    pairs_per_s: float,
-    batch_size: int,
-    threads: int,
-    instance: str,
-    n_candidates: int = N_CANDIDATES,
-) -> dict:
-    """Latency, throughput and the dollars that follow from it on an instance of the price table."""
-    price = pricing.price(instance)
-    rate = pricing.instance_queries_per_s(pairs_per_s, n_candidates=n_candidates, threads=threads, vcpus=price.vcpus)
-    return {
-        "latency_ms": timing.as_row(),
-        "pairs_per_s": pairs_per_s,
-        "batch_size": batch_size,
-        "n_candidates": n_candidates,
-        "threads": threads,
-        "instance": instance,
-        "usd_per_million_queries": pricing.usd_per_million_queries(price.usd_per_hour, queries_per_s=rate),
-    }
+    teacher: Quality | None,
+    n_resamples: int,
+    end_to_end: float | None = None,
+    recall: float | None = None,
+    why_null: dict[str, str] | None = None,
+) -> Ranking:
+    """Quality on the test split; `teacher` is None for the teacher itself.
 
-
-def carried_quality(row: Row) -> dict:
-    """The quality fields of an earlier row, for one of the same weights whose scores were found to be the same."""
-    return {name: getattr(row, name) for name in QUALITY}
-
-
-def memory_field(
-    folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int, batch_size: int
-) -> dict:
-    """Peak memory of scoring the pairs in a process of its own."""
-    found = memory.peak_rss_bytes(
-        folder, runtime=runtime, pairs=pairs, threads=threads, max_tokens=max_tokens, batch_size=batch_size
+    Args:
+        why_null: the reasons for what is not given of `end_to_end` and `recall`.
+    """
+    reasons, delta = dict(why_null or {}), None
+    if teacher is None:
+        reasons["ndcg10_delta"] = ITSELF
+    else:
+        interval = metrics.paired_bootstrap(quality, teacher, n_resamples=n_resamples)
+        delta = Delta(mean=interval.mean, low=interval.low, high=interval.high)
+    return Ranking(
+        split="test",
+        n_queries=quality.n_queries,
+        ndcg10=quality.ndcg10,
+        mrr10=quality.mrr10,
+        ndcg10_delta=delta,
+        ndcg10_end_to_end=end_to_end,
+        recall=recall,
+        why_null=reasons,
     )
-    return {"peak_rss_bytes": found}
+
+
+def valid_quality(quality: Quality) -> Ranking:
+    """Quality on queries of valid, of a model on its way to a stage."""
+    figures = {"n_queries": quality.n_queries, "ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
+    reasons = dict.fromkeys(("ndcg10_delta", "ndcg10_end_to_end", "recall"), ON_THE_WAY)
+    return Ranking(split="valid", **figures, why_null=reasons)
+
+
+def carried_quality(quality: Ranking, *, but: dict[str, str] | None = None) -> Ranking:
+    """The quality of an earlier row, for one of the same weights whose scores were found to be the same.
+
+    Args:
+        but: fields that are not carried over, with the reasons.
+    """
+    but = but or {}
+    carried = {name: value for name, value in quality.figures().items() if name not in but}
+    return Ranking(**carried, why_null=quality.why_null | but)
+
+
+def size_and_work(
+    folder: Path, *, runtime: str, n_tokens: int, peak_rss_bytes: int | None = None, why_no_peak: str = ""
+) -> tuple[Size, Work]:
+    """Parameters, bytes to ship, and MACs of a pair of `n_tokens` tokens, of a model folder in an engine.
+
+    Of an engine that runs several models the sums; the MACs of each count by the share of pairs that it scores.
+    """
+    total, macs = cost.ParameterCounts(0, 0, 0, 0), 0.0
+    for part in runtimes.named(runtime).parts_of(folder):
+        model, _ = models.load(part.folder)
+        skips = runtimes.named(part.runtime).skips_unread_work
+        total += cost.count_parameters(model)
+        macs += part.share * cost.macs_per_pair(model, n_tokens=n_tokens, exported=skips)
+    disk_bytes = cost.disk_bytes(runtimes.shipped_files(folder, runtime=runtime))
+    reasons = {} if peak_rss_bytes is not None else {"peak_rss_bytes": why_no_peak}
+    size = Size(**vars(total), disk_bytes=disk_bytes, peak_rss_bytes=peak_rss_bytes, why_null=reasons)
+    return size, Work(macs_per_pair=round(macs))
+
+
+def size_in_memory(model: torch.nn.Module) -> Size:
+    """Parameters of a model that was never saved, such as one with random weights."""
+    never = dict.fromkeys(("disk_bytes", "peak_rss_bytes"), WITHOUT_QUALITY)
+    return Size(**vars(cost.count_parameters(model)), why_null=never)
+
+
+def speed_and_money(
+    timing: Timing, rate: Rate, *, threads: int, instance: str, n_candidates: int = N_CANDIDATES
+) -> tuple[Speed, Money]:
+    """Latency, throughput, and the dollars that follow from it on an instance of the price table."""
+    price = pricing.price(instance)
+    per_second = pricing.instance_queries_per_s(
+        rate.median, n_candidates=n_candidates, threads=threads, vcpus=price.vcpus
+    )
+    dollars = pricing.usd_per_million_queries(price.usd_per_hour, queries_per_s=per_second)
+    speed = Speed(
+        n_candidates=n_candidates, batch_size=rate.batch_size, latency_ms=timing.as_row(), pairs_per_s=rate.median
+    )
+    return speed, Money(instance=instance, usd_per_million_queries=dollars)

@@ -14,9 +14,9 @@ from datasets import Dataset
 
 from utils import environment
 from utils.course import fingerprint, measure_stage, stages
-from utils.course.measure_stage import Way
 from utils.course.run import Run
-from utils.measure.ledger import Row
+from utils.measure.row_groups import Row
+from utils.measure.variant import Variant
 from utils.rank import metrics, models, runtimes, training
 from utils.shrink import recipe as recipes
 from utils.shrink.distil import distillation
@@ -42,7 +42,9 @@ def apply(run: Run, *chosen: Recipe, echo: Callable[[str], object] = print) -> l
     """Make all stages of some recipes, and add their final rows and the teacher's, all of them timed by turns."""
     for recipe in chosen:
         make(run, recipe, echo=echo)
-    return measure_stage.measure(run, {label: way for recipe in chosen for label, way in ways(recipe).items()})
+    return measure_stage.measure(
+        run, {label: variant for recipe in chosen for label, variant in variants(recipe).items()}
+    )
 
 
 def on_valid(run: Run, *chosen: Recipe) -> dict[str, float]:
@@ -82,14 +84,14 @@ def stage_name(stage: str, *, recipe: Recipe) -> str:
     return stage if is_default else f"{stage}_{recipe.name}"
 
 
-def ways(recipe: Recipe) -> dict[str, Way]:
+def variants(recipe: Recipe) -> dict[str, Variant]:
     """The rows that a recipe ends in, by label."""
     pruned, student, quantized = (stage_name(stage, recipe=recipe) for stage in STAGES)
     return {
-        f"{pruned}, OpenVINO": Way(pruned, "openvino", parent="teacher"),
-        f"{student}, OpenVINO": Way(student, "openvino", parent=pruned),
-        f"{quantized}, OpenVINO": Way(quantized, "openvino", recipe.precision, parent=student),
-        f"{quantized}, ONNX Runtime": Way(quantized, "onnxruntime", recipe.precision, parent=student),
+        f"{pruned}, OpenVINO": Variant(pruned, "openvino"),
+        f"{student}, OpenVINO": Variant(student, "openvino"),
+        f"{quantized}, OpenVINO": Variant(quantized, "openvino", recipe.precision),
+        f"{quantized}, ONNX Runtime": Variant(quantized, "onnxruntime", recipe.precision),
     }
 
 
@@ -104,7 +106,7 @@ def taught(run: Run, recipe: Recipe) -> Dataset:
     at = {"threads": run.machine["cores"], "max_tokens": run.profile.max_tokens}
     return recipes.teach(
         run.folder / "teaching",
-        teacher_hash=models.weights_hash(folder, runtime="pytorch"),
+        teacher_hash=runtimes.weights_hash(folder, runtime="pytorch"),
         ranker=partial(runtimes.open_ranker, folder, runtime="onnxruntime", **at),
         recipe=recipe,
         setting=setting(run),

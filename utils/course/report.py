@@ -13,7 +13,7 @@ from utils import disk, settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from utils.measure.ledger import Row
+    from utils.measure.row_groups import Row
 
 TEMPLATE = "report.html.j2"
 
@@ -40,7 +40,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
         .render(
             title="Rank for Less: what every step gained and cost",
             about=f"Rankers for {name}, at the sizes of the profile '{profile}', trained with seed {seed}.",
-            machines=list(dict.fromkeys(machine_words(row.machine) for row in rows)),
+            machines=list(dict.fromkeys(machine_words(row.identity.machine) for row in rows)),
             versions="; ".join(dict.fromkeys(_versions(row) for row in rows)),
             command=command,
             pictures=_pictures(rows) if rows else [],
@@ -63,11 +63,11 @@ def machine_words(machine: dict) -> str:
 
 def _table(rows: Sequence[Row]) -> dict:
     """Columns, lines and footnotes; rows that lack the same fields for the same reasons share a footnote."""
-    from utils.measure import ledger
+    from utils.measure import ledger_table
 
     notes: dict[str, int] = {}
     lines = []
-    frame = ledger.tabulate(rows)
+    frame = ledger_table.tabulate(rows)
     for row, cells in zip(rows, frame.itertuples(index=False), strict=True):
         numbers = [notes.setdefault(note, len(notes) + 1) for note in _notes(row)]
         lines.append({"label": row.label, "cells": list(cells), "notes": numbers})
@@ -76,13 +76,15 @@ def _table(rows: Sequence[Row]) -> dict:
 
 def _notes(row: Row) -> list[str]:
     fields: dict[str, list[str]] = {}
-    for field, reason in row.why_null.items():
-        fields.setdefault(reason, []).append(field)
+    for group in row.groups().values():
+        for field in group.figures():
+            if reason := group.reason(field):
+                fields.setdefault(reason, []).append(field)
     return [f"No {', '.join(names)}: {reason}" for reason, names in fields.items()]
 
 
 def _versions(row: Row) -> str:
-    return ", ".join(f"{name} {version}" for name, version in row.versions.items())
+    return ", ".join(f"{name} {version}" for name, version in row.identity.versions.items())
 
 
 def _pictures(rows: Sequence[Row]) -> list[dict[str, str]]:

@@ -14,14 +14,18 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk, environment, settings
-from utils.course import stages
+from utils.course import ledger_fields, model_card, stages
 from utils.data import catalogue as catalogues
 from utils.data.catalogue import Catalogue
-from utils.measure import ledger, machine
-from utils.measure.ledger import Row
+from utils.measure import ledger, ledger_table, machine
+from utils.measure.row_groups import Group, Identity, Ranking, Row
+from utils.measure.variant import Variant
 from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
-from utils.rank.ranker import Pair
+from utils.rank.ranker import Pair, mean_tokens
+
+TEACHER_SCORES = Variant("teacher", "onnxruntime").scores_key  # under which notebook 01 keeps the teacher's quality
+N_PAIRS_OF_MEAN = 2_000
 
 
 @dataclass
@@ -46,11 +50,15 @@ class Run:
         return ledger.current(self.folder / "ledger.jsonl", dataset_hash=self.catalogue.hash)
 
     def row_of(self, stage: str, *, runtime: str) -> Row:
-        """The latest row of a stage in a runtime; ValueError when there is none."""
-        found = [row for row in self.rows() if (row.stage, row.runtime) == (stage, runtime)]
-        if not found:
+        """The latest row of a stage in an engine; ValueError when there is none."""
+        of_stage = [row for row in self.rows() if (row.stage, row.identity.runtime) == (stage, runtime)]
+        if not of_stage:
             raise ValueError(f"ledger.jsonl: no row of stage '{stage}' in {runtime}; run the notebook that makes it")
-        return found[-1]
+        return of_stage[-1]
+
+    def teacher_quality(self) -> Quality:
+        """The teacher's quality on every test query, as notebook 01 kept it: what all others are compared with."""
+        return self.load_quality(TEACHER_SCORES)
 
     def save_quality(self, name: str, quality: Quality) -> None:
         """Keep the quality of every test query under a name, for the intervals of later notebooks."""
@@ -62,14 +70,16 @@ class Run:
         try:
             found = Quality(**json.loads(self.quality_file(name).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            raise ValueError(f"judged/{name}.json cannot be read; run the notebook that makes '{name}' again") from None
+            raise ValueError(
+                f"quality/{name}.json cannot be read; run the notebook that makes '{name}' again"
+            ) from None
         if not found.ndcg10_by_query.keys() <= set(self.catalogue.pairs["test"]["query_id"]):
-            raise ValueError(f"judged/{name}.json is of other queries; run the notebook that makes '{name}' again")
+            raise ValueError(f"quality/{name}.json is of other queries; run the notebook that makes '{name}' again")
         return found
 
     def quality_file(self, name: str) -> Path:
         """Where the quality of every test query is kept under that name."""
-        return self.folder / "judged" / f"{name}.json"
+        return self.folder / "quality" / f"{name}.json"
 
     def keep_rates(self, samples: Mapping[str, Sequence[float]]) -> None:
         """Keep the pairs a second of every turn in which this notebook timed its final rows, by what they are of."""
@@ -89,19 +99,11 @@ class Run:
         rows = self.catalogue.pairs[split]
         return list(zip(rows["query"], rows["product"], strict=True))
 
-    def identity(self) -> dict:
-        """The fields of a row that are the same for every row of this notebook."""
-        return {
-            "notebook": self.notebook,
-            "dataset": self.catalogue.name,
-            "dataset_hash": self.catalogue.hash,
-            "profile": self.profile.name,
-            "seed": self.seed,
-            "git_revision": ledger.git_revision(),
-            "time_utc": ledger.now(),
-            "machine": self.machine,
-            "versions": ledger.versions(),
-        }
+    def mean_tokens(self) -> int:
+        """Tokens of a pair by the teacher's tokenizer, the mean over pairs of valid; work is counted at it."""
+        _, tokenizer = models.described(self.stage("teacher"))
+        some = self.pairs("valid")[:N_PAIRS_OF_MEAN]
+        return round(mean_tokens(tokenizer, some, max_tokens=self.profile.max_tokens))
 
     def save_stage(
         self,
@@ -109,36 +111,89 @@ class Run:
         model: PreTrainedModel,
         *,
         tokenizer: PreTrainedTokenizerBase,
+        parent: str | None = None,
         finish: Callable[[Path], object] | None = None,
         **facts: str,
     ) -> Path:
         """Write a model as the stage's folder with the weights of every runtime, whole or not at all.
 
         Args:
+            parent: the stage that it was made from; its rows say so.
             finish: changes the written files before the stage takes its place, such as a quantizer.
             facts: further entries of the stage's manifest.
         """
-        with stages.whole(self.stage(name), notebook=self.notebook, **facts) as partial:
+        with stages.whole(self.stage(name), notebook=self.notebook, parent=parent, **facts) as partial:
             models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
-            runtimes.export_onnx(partial)
-            runtimes.export_openvino(partial)
+            runtimes.export_all(partial)
             if finish is not None:
                 finish(partial)
         return self.stage(name)
 
-    def add_row(self, *, why_null: dict[str, str] | None = None, **fields) -> Row:
-        """Check a row and keep it for `finish`; a field not given is null, and `why_null` must hold the reason."""
-        given = self.identity() | fields
-        empty = dict.fromkeys(set(Row.model_fields) - set(given) - {"why_null"})
-        row = Row(**empty | given, why_null=why_null or {})
+    def add_row(
+        self,
+        variant: Variant,
+        *,
+        label: str,
+        parent: str | None = None,
+        model_hash: str | None = None,
+        why_no_hash: str = "",
+        **groups: Group | dict,
+    ) -> Row:
+        """Check a row and keep it for `finish`.
+
+        Args:
+            parent: the stage before; None: what the stage's manifest says, if it has one.
+            model_hash: of the stored weights; None: of those that the stage's folder has for the variant's engine.
+            why_no_hash: why the row is of no stored weights, such as a baseline's.
+            groups: size, work, speed, quality, money, and any that this notebook adds.
+        """
+        if not why_no_hash and model_hash is None:
+            model_hash = runtimes.weights_hash(self.stage(variant.stage), runtime=variant.runtime)
+        hashed = {"model_hash": model_hash, "why_null": {"model_hash": why_no_hash} if why_no_hash else {}}
+        identity = self._identity(variant, label=label, parent=parent, **hashed)
+        row = Row(identity=identity, **groups)
         self.pending.append(row)
         return row
+
+    def add_baseline(self, variant: Variant, *, label: str, quality: Ranking) -> Row:
+        """Add the row of a ranking that no transformer of ours made."""
+        others = ledger_fields.nothing_but_quality(ledger_fields.NOT_OURS, not_timed=ledger_fields.NOT_TIMED)
+        return self.add_row(variant, label=label, why_no_hash=ledger_fields.NOT_OURS, quality=quality, **others)
+
+    def add_look(self, stage: str, *, label: str, quality: Quality, threads: int, parent: str | None = None) -> Row:
+        """Add the row of a model in PyTorch on its way to a stage, judged on valid; its stage is a name of its own.
+
+        So a gate can hold it to bounds.
+        """
+        why = ledger_fields.ON_THE_WAY
+        groups = ledger_fields.nothing_but_quality(why) | {"quality": ledger_fields.valid_quality(quality)}
+        variant = Variant(stage, "pytorch", threads=threads)
+        return self.add_row(variant, label=label, parent=parent, why_no_hash=why, **groups)
+
+    def _identity(self, variant: Variant, *, label: str, parent: str | None, **hashed) -> Identity:
+        folder = self.stage(variant.stage)
+        has_manifest = (folder / stages.MANIFEST).is_file()
+        return Identity(
+            **vars(variant),
+            parent=parent or (stages.manifest(folder).get("parent") if has_manifest else None),
+            label=label,
+            notebook=self.notebook,
+            dataset=self.catalogue.name,
+            dataset_hash=self.catalogue.hash,
+            profile=self.profile.name,
+            seed=self.seed,
+            git_revision=ledger.git_revision(),
+            time_utc=ledger.now(),
+            machine=self.machine,
+            versions=ledger.versions(),
+            **hashed,
+        )
 
     def finish(self, *, recap: Sequence[str]) -> pd.DataFrame:
         """Write the rows of this notebook to the ledger, print the recap, and give the whole ledger as a table."""
         self.write_rows()
         print("\n".join(f"{number}. {sentence}" for number, sentence in enumerate(recap, start=1)))
-        return ledger.tabulate(self.rows())
+        return ledger_table.tabulate(self.rows())
 
     def write_rows(self) -> None:
         """Write the rows that wait to the ledger, and the model cards of their stages."""
@@ -146,7 +201,7 @@ class Run:
         for row in self.pending:
             if (self.stage(row.stage) / stages.MANIFEST).exists():
                 made_by = stages.manifest(self.stage(row.stage))["notebook"]
-                disk.write_whole(self.stage(row.stage) / "model_card.md", model_card(row, made_by=made_by))
+                disk.write_whole(self.stage(row.stage) / "model_card.md", model_card.text(row, made_by=made_by))
         self.pending.clear()
 
     def introduction(self) -> str:
@@ -187,19 +242,3 @@ def quiet() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", message="mtime may not be reliable")  # checkpoints made within a second
-
-
-def model_card(row: Row, *, made_by: str) -> str:
-    """What a model folder says of itself, from its latest ledger row and the notebook that made it."""
-    lines = [f"# {row.stage}", "", f"A stage of Rank for Less, made by notebook `{made_by}`.", ""]
-    lines += [
-        "A cross-encoder: it reads a query and a product text together and gives one score, higher is better.",
-        f"The figures are those of the ledger row '{row.label}', written by notebook `{row.notebook}`.",
-        "",
-    ]
-    shown = row.model_dump(exclude={"machine", "versions", "why_null", "label", "stage", "notebook"})
-    lines += ["| field | value |", "|---|---|"]
-    lines += [
-        f"| {name} | {value if value is not None else row.why_null.get(name, '–')} |" for name, value in shown.items()
-    ]
-    return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ MANIFEST = "stage.json"
 
 
 @contextmanager
-def whole(folder: Path, *, notebook: str, **facts: str) -> Iterator[Path]:
+def whole(folder: Path, *, notebook: str, **facts: str | None) -> Iterator[Path]:
     """A folder to fill with a stage's files; at the end it gets its `stage.json` and takes its place, whole."""
     with disk.whole_folder(folder) as partial:
         yield partial

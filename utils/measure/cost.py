@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import prod
 from pathlib import Path
 
@@ -27,6 +27,9 @@ class ParameterCounts:
     n_params_nonzero: int
     n_params_embedding: int
     n_params_encoder: int
+
+    def __add__(self, other: ParameterCounts) -> ParameterCounts:
+        return ParameterCounts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 def count_parameters(model: PreTrainedModel) -> ParameterCounts:

@@ -11,26 +11,25 @@ from pathlib import Path
 
 import psutil
 
+from utils.measure.variant import Variant
+from utils.rank import runtimes
 from utils.rank.ranker import Pair
-from utils.rank.runtimes import open_ranker
-
-LIBRARIES = {"pytorch": "torch"}  # where the library that a runtime imports has another name than the runtime
 
 
 def peak_rss_bytes(
-    folder: Path, *, runtime: str, pairs: Sequence[Pair], threads: int, max_tokens: int, batch_size: int = 32
+    run_folder: Path, variant: Variant, *, pairs: Sequence[Pair], max_tokens: int, batch_size: int = 32
 ) -> int:
-    """By how much a fresh process grows, at its peak, when it opens the folder and scores.
+    """By how much a fresh process grows, at its peak, when it opens the variant and scores.
 
-    It imports the runtime's library before, or the library's size would be charged to the model.
+    It imports the engine's library before, or the library's size would be charged to the model.
 
     Raises:
         RuntimeError: the process failed; the message is the last line it wrote.
     """
     task = {
-        "folder": str(folder),
-        "runtime": runtime,
-        "threads": threads,
+        "run_folder": str(run_folder),
+        "variant": vars(variant),
+        "engines": runtimes.MODULES,  # those that were registered are not known to a fresh process
         "max_tokens": max_tokens,
         "batch_size": batch_size,
         "pairs": list(pairs),
@@ -67,10 +66,22 @@ def _peak() -> int:
 def main() -> None:
     """Do the task on standard input; print the peak after the imports and that at the end."""
     task = json.load(sys.stdin)
-    importlib.import_module(LIBRARIES.get(task["runtime"], task["runtime"]))
-    imported, pairs = _peak(), [tuple(pair) for pair in task.pop("pairs")]
-    open_ranker(Path(task.pop("folder")), **task).score(pairs)
+    variant = Variant(**task["variant"])
+    for name, module in task["engines"].items():
+        runtimes.register(name, module)
+    for library in _libraries(variant, run_folder=Path(task["run_folder"])):
+        importlib.import_module(library)
+    imported, pairs = _peak(), [tuple(pair) for pair in task["pairs"]]
+    limits = {"max_tokens": task["max_tokens"], "batch_size": task["batch_size"]}
+    variant.open(Path(task["run_folder"]), **limits).score(pairs)
     print(imported, _peak())
+
+
+def _libraries(variant: Variant, *, run_folder: Path) -> list[str]:
+    """What the variant's engine imports, and those of the models that it runs."""
+    engine = runtimes.named(variant.runtime)
+    parts = engine.parts_of(run_folder / variant.stage)
+    return list(dict.fromkeys([engine.library, *(runtimes.named(part.runtime).library for part in parts)]))
 
 
 if __name__ == "__main__":

@@ -78,19 +78,19 @@ def training(log: Sequence[Mapping], *, title: str) -> Figure:
 
 def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     """Every row with a quality and a latency: time on a logarithmic axis, NDCG@10 upwards."""
-    drawn = [row for row in rows if row.ndcg10 is not None and row.latency_ms is not None]
+    drawn = [row for row in rows if row.quality.ndcg10 is not None and row.speed.latency_ms is not None]
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
     for number, row in enumerate(drawn):
         style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": shown(row.label)}
         style |= {"facecolor": "none", "linewidth": 2} if number >= 6 else {}  # after six points the marks are hollow
-        axes.scatter(row.latency_ms.p50, row.ndcg10, s=60, **style)
+        axes.scatter(row.speed.latency_ms.p50, row.quality.ndcg10, s=60, **style)
     if not drawn:
         axes.text(0.5, 0.5, "no row has both a quality and a time yet", transform=axes.transAxes, ha="center")
         return finish(figure, title=title)
-    times = [row.latency_ms.p50 for row in drawn]
+    times = [row.speed.latency_ms.p50 for row in drawn]
     axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
     axes.set_xlim(min(times) / 2, 2 * max(times))
-    axes.set_ylim(_at_least_a_tenth([row.ndcg10 for row in drawn]))
+    axes.set_ylim(_at_least_a_tenth([row.quality.ndcg10 for row in drawn]))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.xaxis.set_minor_formatter("{x:,.0f}")
@@ -126,11 +126,11 @@ def _at_least_a_tenth(values: Sequence[float]) -> tuple[float, float]:
 
 def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
     """Bytes to ship and MACs a pair of every row that has both, as two bars side by side."""
-    drawn = [row for row in rows if row.disk_bytes is not None and row.macs_per_pair is not None]
+    drawn = [row for row in rows if row.size.disk_bytes is not None and row.work.macs_per_pair is not None]
     names = [shown(row.label) for row in drawn]
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 1.2 + 0.4 * len(drawn)), sharey=True, layout="constrained")
-    _bars(left, names, [row.disk_bytes / 1e6 for row in drawn], colour=COLOURS[0], xlabel="to ship (MB)")
-    _bars(right, names, [row.macs_per_pair / 1e9 for row in drawn], colour=COLOURS[1], xlabel="a pair (G MACs)")
+    _bars(left, names, [row.size.disk_bytes / 1e6 for row in drawn], colour=COLOURS[0], xlabel="to ship (MB)")
+    _bars(right, names, [row.work.macs_per_pair / 1e9 for row in drawn], colour=COLOURS[1], xlabel="a pair (G MACs)")
     left.invert_yaxis()
     return headed(figure, title=title)
 

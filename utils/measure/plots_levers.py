@@ -16,8 +16,8 @@ def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
     """Bytes and MACs of a chain of rows, one panel each: what is left is filled, what the step took is hatched."""
     names = [shown(row.label) for row in rows]
     panels = {
-        "to ship (MB)": [row.disk_bytes / 1e6 for row in rows],
-        "a pair (M MACs)": [row.macs_per_pair / 1e6 for row in rows],
+        "to ship (MB)": [row.size.disk_bytes / 1e6 for row in rows],
+        "a pair (M MACs)": [row.work.macs_per_pair / 1e6 for row in rows],
     }
     figure, both = plt.subplots(1, 2, figsize=(8.0, 1.5 + 0.45 * len(rows)), sharey=True, layout="constrained")
     for axes, (xlabel, values), colour in zip(both, panels.items(), COLOURS, strict=False):

@@ -14,11 +14,9 @@ from functools import partial
 
 import numpy as np
 
-from utils.data import candidates
-from utils.data.catalogue import Catalogue
-from utils.measure.ledger import Latency
-from utils.rank.ranker import BatchedRanker, Pair, Ranker
-from utils.settings import N_CANDIDATES
+from utils.measure.row_groups import Latency
+from utils.rank.ranker import Pair, Ranker
+from utils.rank.runtimes import SizedRanker
 
 N_BATCHES_LOOKED_AT = 2  # of the largest size, by which the batch size is chosen
 
@@ -105,7 +103,7 @@ def _spread(ratios: np.ndarray) -> Ratio:
 
 
 def throughput(
-    rankers: Mapping[str, BatchedRanker],
+    rankers: Mapping[str, SizedRanker],
     *,
     work: Sequence[Sequence[Pair]],
     batch_sizes: Sequence[int] = (8, 16, 32, 64),
@@ -137,28 +135,13 @@ def throughput(
     return {name: Rate(_per_second(timed[name], work=work), ranker.batch_size) for name, ranker in rankers.items()}
 
 
-def _score(ranker: BatchedRanker, *, pairs: Sequence[Pair], batch_size: int) -> None:
+def _score(ranker: SizedRanker, *, pairs: Sequence[Pair], batch_size: int) -> None:
     ranker.batch_size = batch_size
     ranker.score(pairs)
 
 
 def _per_second(timing: Timing, *, work: Sequence[Sequence[Pair]]) -> tuple[float, ...]:
     return tuple(1000 * len(pairs) / ms for pairs, ms in zip(work, timing.samples_ms, strict=True))
-
-
-def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = N_CANDIDATES) -> list[list[Pair]]:
-    """Queries of `valid` as a server gets them: each with the texts of exactly `n_candidates` products.
-
-    They are BM25's candidates; where it finds fewer, products in the shop's order fill the list, so that every query
-    is the same amount of work.
-    """
-    bm25 = candidates.build(catalogue)
-    texts = list(catalogue.products["text"])
-    asked = list(dict.fromkeys(catalogue.pairs["valid"]["query"]))[:n_queries]
-    found = candidates.top(bm25, asked, n_candidates=n_candidates)
-    lists = ([texts[bm25.rows[product_id]] for product_id, _ in best] for best in found)
-    filled = ((chosen + texts * (1 + n_candidates // len(texts)))[:n_candidates] for chosen in lists)
-    return [[(query, text) for text in chosen] for query, chosen in zip(asked, filled, strict=True)]
 
 
 def interleave_calls(

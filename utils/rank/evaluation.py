@@ -37,10 +37,14 @@ class EndToEnd:
     def n_queries(self) -> int:
         return max((quality.n_queries for quality in self.quality.values()), default=0)
 
-    def fields(self, order: str) -> dict[str, float | None]:
-        """The ledger's fields of one order; what is None has its reason in `why_null`."""
-        ndcg10 = self.quality[order].ndcg10 if order in self.quality else None
-        return {"ndcg10_end_to_end": ndcg10, "recall": self.recall}
+    @classmethod
+    def absent(cls, why: str) -> EndToEnd:
+        """What was not judged end to end, for this reason."""
+        return cls({}, None, dict.fromkeys(("ndcg10_end_to_end", "recall"), why))
+
+    def ndcg10(self, order: str) -> float | None:
+        """The mean of one order; None has its reason in `why_null`."""
+        return self.quality[order].ndcg10 if order in self.quality else None
 
 
 def evaluate_end_to_end(
@@ -53,7 +57,7 @@ def evaluate_end_to_end(
     pairs = catalogue.pairs["test"]
     query_ids = _first_judgeable(pairs, n_queries=n_queries)
     if not query_ids:
-        return EndToEnd({}, None, dict.fromkeys(("ndcg10_end_to_end", "recall"), NO_GOOD_PRODUCT))
+        return EndToEnd.absent(NO_GOOD_PRODUCT)
     texts = dict(zip(pairs["query_id"][:], pairs["query"][:], strict=True))
     ranked = top(bm25, [texts[q] for q in query_ids], n_candidates=n_candidates)
     candidates = {q: [product_id for product_id, _ in best] for q, best in zip(query_ids, ranked, strict=True)}

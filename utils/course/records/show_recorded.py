@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from utils.course.records import recorded, recorded_grid
+from utils.course.records import recorded_grid, recorded_tables
 from utils.measure import plots
 
 QUALITY = ("NDCG@10", "to the teacher", "end to end")
@@ -18,7 +18,7 @@ QUALITY = ("NDCG@10", "to the teacher", "end to end")
 def quality(dataset: str) -> pd.DataFrame | Markdown:
     """Quality of what notebooks 00 and 01 judged, over the seeds that are recorded for a data set."""
     try:
-        frame = recorded.table(dataset=dataset, recipes=False)
+        frame = recorded_tables.tabulate(dataset=dataset, recipes=False)
     except ValueError as error:
         return Markdown(str(error))
     frame = frame[frame["NDCG@10"] != "–"]
@@ -31,7 +31,7 @@ def kept(dataset: str, *, stage: str = "") -> pd.DataFrame | Markdown:
     Args:
         stage: only its rows; empty: the rows of all stages.
     """
-    frame = recorded.kept(dataset=dataset)
+    frame = recorded_tables.kept(dataset=dataset)
     if stage and not frame.empty:
         frame = frame[[name.partition(",")[0] == stage for name in frame.index]]
     return Markdown(_missing(f"course results --dataset {dataset}")) if frame.empty else frame

@@ -16,8 +16,9 @@ from pathlib import Path
 import datasets
 from datasets import Dataset
 
-from utils.data.catalogue import DataError, normal_text
+from utils.data.errors import DataError
 from utils.data.public import layout
+from utils.data.splits import normal_text
 
 HUB_NAME = "tasksource/esci"
 VALID_SHARE = 0.1  # of the train queries; the set has no valid split of its own

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.data.catalogue import DataError
+from utils.data.errors import DataError
 from utils.data.public import layout
 
 COLUMNS = {

@@ -1,8 +1,8 @@
 """The embedded shop: one fixed catalogue with queries, labels by rule from structured attributes, and users' events.
 
-Nothing here is random between runs: the shop is the same on every machine. Its types and words are in `shop`, its
-queries in `shop_queries`. Descriptions mention other products, and titles use other words than shoppers do, as in real
-shops, so counting words is not enough.
+Nothing here is random between runs: the shop is the same on every machine. Its types and words are in `rules` and
+`words`, its queries in `queries`. Descriptions mention other products, and titles use other words than shoppers do, as
+in real shops, so counting words is not enough.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk
-from utils.rank import models
+from utils.rank import models, runtimes
 from utils.shrink.sparsify import sparsity
 
 WEIGHTS = Path("sparse") / "weights.safetensors"
@@ -113,9 +113,14 @@ def unpack(folder: Path, *, to: Path) -> Path:
 
 def shipped_files(folder: Path) -> list[Path]:
     """The files somebody must ship to run this folder from its sparse storage."""
-    dense = [folder / name for name in models.WEIGHTS["pytorch"]]
-    plain = [path for path in models.shipped_files(folder, runtime="pytorch") if path not in dense]
+    dense = [folder / name for name in runtimes.named("pytorch").weights]
+    plain = [path for path in runtimes.shipped_files(folder, runtime="pytorch") if path not in dense]
     return [folder / WEIGHTS, *plain]
+
+
+def weights_hash(folder: Path) -> str:
+    """sha256 of the packed weights, the first 16 hexadecimal digits: the identity of what is stored."""
+    return disk.sha256(folder / WEIGHTS)[:16]
 
 
 def checksum(weights: Mapping[str, torch.Tensor]) -> str:
