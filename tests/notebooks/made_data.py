@@ -86,6 +86,8 @@ def reported() -> dict[str, dict]:
         "Hindi": shop(**hindi),
         "no title has a word": shop(titles=("?", "!", "☕"), texts=("!!!", "red sofa", "a")),
         "a kind with dollars": shop(counts=(4, 2, 62), kinds=("between $10_$20", "a_{b} $c^")),
+        "kinds missing for some, or long": shop(counts=(4, 2, 62), kinds=("", "<i> | `x`\n" * 40)),
+        "no word in common": shop(texts=("gourde", "perceuse")),
         "a log in front, numbers from 1 on with three decimals, spaces in header and cells": odd,
     }
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from utils import settings as sizes
 from utils.course import run
 from utils.data import catalogue, summary
+from utils.measure import ledger
 
 FEW = {"n_train_pairs": 16, "n_bootstrap": 20, "n_stop_queries": 3, "n_end_to_end_queries": 2}
 NO_SHRINKING = (Phase.explicit, Phase.generate)
@@ -66,6 +67,16 @@ def test_data_that_stopped_a_run_once_passes_the_check_and_finishes(what, small,
     folder = write(tmp_path / "shop", **reported()[what])
     summary.lines(catalogue.read(folder))
     run_notebooks(folder, out=tmp_path / "out", checkpoint=small)
+
+
+def test_a_figure_that_the_data_cannot_have_is_null_with_its_reason(small, tmp_path):
+    folder = write(tmp_path / "shop", **reported()["best label in train alone"])
+    run_notebooks(folder, out=tmp_path / "out", checkpoint=small)
+    rows = {row.identity.stage: row.quality for row in ledger.read(tmp_path / "out" / "ledger.jsonl")}
+    assert set(rows) == {"random", "bm25", "bi_encoder", "fused", "teacher"}
+    for stage in ("bm25", "teacher"):
+        assert rows[stage].recall is None and "no product has the best label" in rows[stage].reason("recall")
+        assert rows[stage].ndcg10_end_to_end is not None
 
 
 @FULL

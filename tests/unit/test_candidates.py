@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from datasets import Dataset
 
 from utils import settings
 from utils.data import candidates, catalogue
@@ -56,11 +57,57 @@ class Backwards:
 
 
 def test_end_to_end_adds_nothing_to_the_candidates_and_the_labels_give_the_best_order(shop, bm25):
-    quality, recall = evaluation.evaluate_end_to_end(shop, bm25, Backwards(), query_ids=["q0", "q1"], n_candidates=3)
-    assert recall == 0.5  # nothing is found for q1, whose exact product is not added
-    by_query = {order: found.ndcg10_by_query for order, found in quality.items()}
+    judged = evaluation.evaluate_end_to_end(shop, bm25, Backwards(), n_queries=2, n_candidates=3)
+    assert judged.recall == 0.5  # nothing is found for q1, whose exact product is not added
+    by_query = {order: quality.ndcg10_by_query for order, quality in judged.quality.items()}
     assert by_query["BM25"]["q0"] == by_query["labels"]["q0"] == 1.0 > by_query["ranker"]["q0"]
     assert by_query["labels"]["q1"] == 0.0
+    assert judged.ndcg10("ranker") == judged.quality["ranker"].ndcg10
+    assert judged.why_null == {} and judged.n_queries == 2
+
+
+def with_test_labels(labels: dict[tuple[str, str], str], *, queries: dict[str, str]):
+    """A shop of those products whose test split has those queries and labels; one train label has the best gain, 2."""
+    texts = queries | {"q2": "lamp", "q3": "kettle"}
+    splits = dict.fromkeys(queries, "test") | {"q2": "train", "q3": "valid"}
+    others = {("q2", "p2"): "2", ("q2", "p0"): "0", ("q3", "p3"): "2", ("q3", "p0"): "0"}
+    tables = {
+        "queries.csv": [{"query_id": q, "query": text, "split": splits[q]} for q, text in texts.items()],
+        "products.csv": [{"product_id": f"p{i}", "title": title} for i, title in enumerate(PRODUCTS)],
+        "labels.csv": [{"query_id": q, "product_id": p, "label": label} for (q, p), label in (labels | others).items()],
+    }
+    return catalogue.build(tables, name="tiny", profile=settings.profile("gpu"))
+
+
+def judge(shop, *, n_queries):
+    bm25 = candidates.build(shop)
+    return evaluation.evaluate_end_to_end(shop, bm25, Backwards(), n_queries=n_queries, n_candidates=3)
+
+
+def test_queries_without_a_good_product_are_passed_over_end_to_end():
+    labels = {("q0", "p0"): "0", ("q0", "p1"): "0", ("q1", "p0"): "2", ("q1", "p1"): "0"}
+    judged = judge(with_test_labels(labels, queries={"q0": "blue sofa", "q1": "red sofa"}), n_queries=1)
+    assert list(judged.quality["BM25"].ndcg10_by_query) == ["q1"] and judged.recall == 1.0
+
+
+def test_recall_is_none_with_its_reason_where_no_test_query_has_the_best_label():
+    labels = {("q0", "p0"): "1", ("q0", "p1"): "0"}
+    judged = judge(with_test_labels(labels, queries={"q0": "red sofa"}), n_queries=5)
+    assert (judged.ndcg10("BM25"), judged.recall) == (1.0, None)
+    assert set(judged.why_null) == {"recall"} and "best label" in judged.why_null["recall"]
+
+
+def test_without_a_good_product_there_is_no_end_to_end_figure_and_a_reason_for_each():
+    judged = judge(with_test_labels({("q0", "p0"): "0"}, queries={"q0": "red sofa"}), n_queries=5)
+    assert (judged.ndcg10("ranker"), judged.recall, judged.n_queries) == (None, None, 0)
+    assert set(judged.why_null) == {"ndcg10_end_to_end", "recall"}
+
+
+def test_one_text_under_two_query_ids_is_two_queries_with_labels_of_their_own():
+    labels = {("q0", "p0"): "2", ("q0", "p1"): "0", ("q1", "p0"): "0", ("q1", "p1"): "2"}
+    judged = judge(with_test_labels(labels, queries={"q0": "red sofa", "q1": "red sofa"}), n_queries=5)
+    assert judged.quality["labels"].ndcg10_by_query == {"q0": 1.0, "q1": 1.0}
+    assert judged.quality["BM25"].ndcg10_by_query["q0"] == 1.0 > judged.quality["BM25"].ndcg10_by_query["q1"]
 
 
 def test_quality_on_a_part_ranks_only_that_part_and_is_none_where_labels_are_alike(shop):
@@ -72,6 +119,24 @@ def test_quality_on_a_part_ranks_only_that_part_and_is_none_where_labels_are_ali
     assert evaluation.on_part(pairs, wrong, mask=np.array([False, True, True] + [False] * 4), top_gain=1) is None
 
 
+def test_quality_on_a_part_refuses_a_score_that_is_not_finite(shop):
+    scores, mask = np.array([0.0, np.nan, 2.0] + [0.0] * 4), np.array([True] * 3 + [False] * 4)
+    with pytest.raises(ValueError, match="not a finite number"):
+        evaluation.on_part(shop.pairs["test"], scores, mask=mask, top_gain=1)
+
+
 def test_bi_encoder_puts_the_text_with_the_meaning_first(shop):
     scores = baselines.bi_encoder_scores(baselines.open_bi_encoder(), shop.pairs["test"])
     assert scores.dtype == np.float32 and scores[:3].argmax() == 0 and scores[:3].min() == scores[2]
+
+
+def test_the_end_of_a_text_that_the_bi_encoder_does_not_read_changes_no_score_and_is_not_tokenized(monkeypatch):
+    encoder, lengths = baselines.open_bi_encoder(), []
+    products = ["red velvet sofa " * 100, "red velvet sofa " * 4_000, "desk lamp"]
+    pairs = Dataset.from_dict({"query": ["red sofa"] * 3, "product": products})
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda texts, **how: lengths.extend(map(len, texts)) or encode(texts, **how))
+    scores = baselines.bi_encoder_scores(encoder, pairs)
+    whole = encode(["red sofa", *products], normalize_embeddings=True)
+    np.testing.assert_allclose(scores, whole[1:] @ whole[0], atol=1e-5)
+    assert max(lengths) < 4_000

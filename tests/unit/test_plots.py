@@ -1,6 +1,96 @@
-"""Pictures carry their finding as title, labelled axes, and a mark for everything they were given."""
+"""Pictures carry their finding as title, labelled axes, a mark for all that they were given, and names as they are."""
 
-from utils.measure import plots
+import io
+import re
+from html import unescape
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from made import row
+
+from utils.measure import plots, plots_levers, plots_pruning, plots_quantization, plots_sparsity
+from utils.measure.timing import Ratio
+
+NAME = "_10_ $a_ ^{b} $5 \\frac{ <i> | `x` &\nnext"
+AS_SHOWN = "_10_ $a_ ^{b} $5 \\frac{ <i> | `x` & next"
+POINTS = [(0.5, 0.8), (0.9, 0.4)]
+ROWS = [row(label=NAME, ndcg10=0.5), row(label="other", ndcg10=0.4, disk_bytes=2)]
+DRAWN = {
+    "quality_bars": lambda: plots.quality_bars({NAME: 0.5}, title=NAME),
+    "spread": lambda: plots.spread({NAME: [0.5, 1.0]}, title=NAME),
+    "quality_by_kind": lambda: plots.quality_by_kind({NAME: {NAME: (0.5, 3)}}, title=NAME),
+    "quality_against_latency": lambda: plots.quality_against_latency(ROWS, title=NAME),
+    "quality_against_work": lambda: plots.quality_against_work({NAME: [(1e8, 0.8)]}, title=NAME),
+    "size_and_work": lambda: plots.size_and_work(ROWS, title=NAME),
+    "roofline": lambda: plots.roofline({NAME: (10.0, 5.0)}, peak_gflops=100.0, gb_per_s=10.0, title=NAME),
+    "training": lambda: plots.training([{"step": 1, "loss": 1.0}, {"step": 1, "eval_ndcg10": 0.5}], title=NAME),
+    "waterfall": lambda: plots_levers.waterfall(ROWS, title=NAME),
+    "importance_map": lambda: plots_pruning.importance_map(np.eye(2), part="head", title=NAME),
+    "quality_curves": lambda: plots_pruning.quality_curves(
+        {NAME: {NAME: {12: 0.9, 6: 0.8}}}, before=0.9, floor=0.4, title=NAME
+    ),
+    "channel_errors": lambda: plots_quantization.channel_errors({NAME: [0.1, 0.2]}, title=NAME),
+    "layer_drifts": lambda: plots_quantization.layer_drifts({NAME: 0.1}, without={NAME: 0.2}, whole=0.3, title=NAME),
+    "drift_against_quality": lambda: plots_quantization.drift_against_quality({NAME: (0.02, -0.1)}, title=NAME),
+    "storage": lambda: plots_sparsity.storage(
+        derived={NAME: POINTS}, plain={NAME: POINTS}, zstd={NAME: POINTS}, least=POINTS, title=NAME
+    ),
+    "quality_by_sparsity": lambda: plots_sparsity.quality_by_sparsity(
+        {NAME: POINTS}, points={NAME: (0.5, 0.7)}, whole=0.9, floor=0.3, title=NAME
+    ),
+    "speed_by_density": lambda: plots_sparsity.speed_by_density({NAME: {0.5: Ratio(0.5, 0.4, 0.7)}}, title=NAME),
+}
+NAMELESS = {"training", "importance_map"}  # their only text from outside is the title
+
+
+def texts_of(figure) -> list[str]:
+    """The texts of the drawn picture, line by line, as a reader sees them."""
+    file = io.StringIO()
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(file, format="svg")
+    return [unescape(line) for line in re.findall(r"<text[^>]*>([^<]*)</text>", file.getvalue())]
+
+
+@pytest.mark.parametrize("picture", DRAWN)
+def test_names_from_data_are_drawn_as_they_are_with_no_formula_in_them(picture):
+    texts = texts_of(DRAWN[picture]())
+    whole = " ".join(" ".join(texts).split())
+    assert whole.count(AS_SHOWN) >= (1 if picture in NAMELESS else 2), texts  # as the title and as a name
+
+
+def test_every_picture_of_the_course_is_drawn_with_such_names():
+    rooms = (plots, plots_levers, plots_pruning, plots_quantization, plots_sparsity)
+    public = {
+        name
+        for room in rooms
+        for name, of_room in vars(room).items()
+        if getattr(of_room, "__module__", "") == room.__name__ and callable(of_room) and not name.startswith("_")
+    }
+    assert public == set(DRAWN)
+
+
+def test_a_long_name_is_cut_and_leaves_the_axes_their_room():
+    long = "kind " * 100
+    figure = plots.quality_by_kind({"teacher": {long: (0.5, 3), "": (0.4, 2)}}, title="x")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[0].startswith("kind kind") and len(labels[0]) < 70 and "…" in labels[0]
+    assert labels[1] == "not given (2)"
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().width > 0.3 * figure.bbox.width
+
+
+def test_of_many_kinds_the_most_frequent_are_drawn_and_the_axis_says_so():
+    slices = {"teacher": {f"kind {i:04d}": (0.5, i) for i in range(1, 2_001)}}
+    figure = plots.quality_by_kind(slices, title="x")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[0] == "kind 1977 (1,977)" and labels[-1] == "kind 2000 (2,000)" and len(labels) == 24
+    assert figure.axes[0].get_ylabel() == "queries of the 24 most frequent kinds"
+
+
+def test_rows_of_one_label_are_bars_of_their_own():
+    figure = plots.size_and_work([row(label="a", disk_bytes=10), row(label="a", disk_bytes=20)], title="x")
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [1e-5, 2e-5]
 
 
 def test_bars_show_each_value_under_the_finding():

@@ -177,7 +177,7 @@ def cut_folder(small_folder, tmp_path_factory):
     return path, score(model, tokenizer)
 
 
-@pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
+@pytest.mark.parametrize("runtime", runtimes.known())
 def test_saved_folder_scores_as_the_model_did_in_every_runtime(cut_folder, runtime):
     folder, expected = cut_folder
     ranker = runtimes.open_ranker(folder, runtime=runtime, threads=1, max_tokens=32)

@@ -13,7 +13,7 @@ from made import setting
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
 from utils import environment
-from utils.rank import metrics, models, ranker, runtimes, training
+from utils.rank import metrics, models, padding, ranker, runtimes, training
 from utils.rank.setting import Budget
 
 PAIRS = [(f"red sofa {'soft ' * (i % 7)}", f"couch number {i} {'velvet ' * (i % 5)}") for i in range(23)]
@@ -56,9 +56,23 @@ def test_no_pairs_give_no_scores(small_folder):
 
 
 def test_padding_to_the_maximum_changes_no_score(small_folder):
-    padded = open_small(small_folder)
-    padded.pad_to_max = True
-    np.testing.assert_allclose(padded.score(PAIRS), open_small(small_folder).score(PAIRS), atol=1e-5)
+    small, widths = open_small(small_folder), set()
+    forward = small.forward
+    small.forward = lambda batch: widths.add(batch["input_ids"].shape) or forward(batch)
+    scores = padding.pad_to_limit(small).score(PAIRS)
+    assert widths == {(len(PAIRS), 64)}
+    np.testing.assert_allclose(scores, small.score(PAIRS), atol=1e-5)
+    assert min(n_columns for _, n_columns in widths) < 64  # without padding to the limit
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_score_that_is_not_finite_is_refused_with_the_runtime_and_a_remedy(small_folder, wrong):
+    small = open_small(small_folder)
+    small.forward = lambda batch: np.where(batch["attention_mask"].sum(axis=1) > 20, wrong, 0.0)
+    pairs = [("red", "sofa"), ("red " * 30, "sofa"), ("blue", "sofa")]
+    assert small.score(pairs[:1]) == [0.0]
+    with pytest.raises(ValueError, match="pytorch, fp32: the score of pair 1 is .* not a finite number; make"):
+        small.score(pairs)
 
 
 @pytest.mark.parametrize("runtime", runtimes.known())

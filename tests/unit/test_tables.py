@@ -5,9 +5,10 @@ import pytest
 from datasets import Dataset
 from transformers import BertConfig
 
-from utils.course import price_table, tables
+from utils.course import price_table, run, tables
 from utils.measure import cost, pricing
 from utils.rank import metrics
+from utils.rank.evaluation import EndToEnd
 
 PAIRS = Dataset.from_list(
     [
@@ -41,6 +42,56 @@ def test_qualities_show_the_difference_with_its_interval():
     good = metrics.evaluate(PAIRS, np.array([0.0, 1, 0, 1]), top_gain=100)
     table = tables.qualities({"a": good, "b": good}, against={"b": metrics.Interval(-0.1, -0.2, 0.05)})
     assert list(table["difference [95% interval]"]) == ["–", "-0.100 [-0.200, +0.050]"]
+
+
+def test_a_page_and_a_table_keep_formulas_away_from_prices_and_no_rows_are_an_empty_table():
+    run.quiet()
+    priced = tables.from_rows([{"kind": "<b>$5_ $6", "a query": "x"}]).to_html(notebook=True)
+    assert "&lt;b&gt;$5_ $6" in priced and "mathjax_ignore" in priced
+    assert "mathjax_ignore" in tables.search_page(PAIRS, "q0").data
+    assert tables.from_rows([]).empty
+
+
+def quality_of(kinds, *, ndcg10):
+    names = [f"q{i}" for i in range(len(kinds))]
+    values = dict(zip(names, ndcg10, strict=True))
+    return metrics.Quality(values, values, dict(zip(names, kinds, strict=True)))
+
+
+def test_the_largest_gain_is_that_of_a_kind_with_enough_queries_and_the_least_is_named():
+    kinds = ["head"] * 3 + ["tail"] * 3 + ["rare"] + [""] * 3
+    teacher = quality_of(kinds, ndcg10=[0.5] * 3 + [0.9] * 3 + [1.0] + [0.7] * 3)
+    bm25 = quality_of(kinds, ndcg10=[0.4] * 3 + [0.5] * 3 + [0.0] + [0.0] * 3)
+    gain = tables.largest_gain(teacher, over=bm25, at_least=3)
+    assert (gain.where, gain.note) == ("most on queries without a kind", "least on 'head' queries: +0.100")
+    assert gain.ndcg10 == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("kinds", [["head"] * 4, [""] * 4, ["head"] * 3 + [""], ["a", "b", "c", "d"]])
+def test_the_gain_is_that_of_the_mean_where_no_two_kinds_have_enough_queries(kinds):
+    teacher, bm25 = quality_of(kinds, ndcg10=[0.5, 0.6, 0.7, 1.0]), quality_of(kinds, ndcg10=[0.1, 0.2, 0.3, 0.2])
+    gain = tables.largest_gain(teacher, over=bm25, at_least=3)
+    assert gain.where == "in the mean" and gain.ndcg10 == pytest.approx(0.5)
+
+
+def test_a_long_kind_is_cut_to_one_line_of_a_sentence():
+    kinds = ["with\nlines " * 30] * 2 + ["b"] * 2
+    teacher, bm25 = quality_of(kinds, ndcg10=[1] * 4), quality_of(kinds, ndcg10=[0, 0, 1, 1])
+    gain = tables.largest_gain(teacher, over=bm25, at_least=2)
+    assert gain.where.startswith("most on 'with lines") and "\n" not in gain.where and len(gain.where) < 70
+
+
+def test_end_to_end_is_said_with_its_difference_or_with_the_reason_why_there_is_none():
+    better, worse = quality_of(["a"] * 2, ndcg10=[0.5, 0.7]), quality_of(["a"] * 2, ndcg10=[0.25, 0.45])
+    judged = EndToEnd({"BM25": worse, "ranker": better, "labels": better}, 0.5, {})
+    said = tables.say_end_to_end(judged, n_candidates=100, n_resamples=20)
+    assert said.startswith("2 queries, 100 candidates each; BM25's 100 candidates hold 50%") and "+0.250 [" in said
+    assert list(tables.end_to_end(judged).index) == ["BM25", "teacher", "order of the labels"]
+    no_best = EndToEnd(judged.quality, None, {"recall": "no best label"})
+    assert tables.say_recall(no_best, n_candidates=100).endswith("cannot be said: no best label")
+    nothing = EndToEnd({}, None, {"ndcg10_end_to_end": "no good product", "recall": "no good product"})
+    assert tables.say_end_to_end(nothing, n_candidates=100, n_resamples=20) == "no good product"
+    assert tables.end_to_end(nothing).empty
 
 
 def test_bill_follows_the_formula_and_rounds_instances_up():

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from utils.rank import models, runtimes
+from utils.rank import models, runtimes, tokens
 from utils.shrink.prune import vocabulary
 
 TEXTS = ["red velvet sofa", "a couch of 3 seats", "stain-resistant upholstery", "Schuhe für Männer"]
@@ -54,7 +54,7 @@ def score(model, tokenizer, pairs=PAIRS):
 def test_texts_in_several_slices_keep_what_they_keep_together(whole, monkeypatch):
     together = vocabulary.kept_tokens(whole[1], TEXTS)
     assert len(together) > len(vocabulary.kept_tokens(whole[1], TEXTS[:1]))
-    monkeypatch.setattr(vocabulary, "ENCODED_AT_ONCE", 1)
+    monkeypatch.setattr(tokens, "TEXTS_AT_ONCE", 1)
     assert vocabulary.kept_tokens(whole[1], TEXTS) == together
 
 
@@ -112,7 +112,7 @@ def test_vocab_txt_and_tokenizer_json_give_the_same_ids(folder, pruned):
     assert (fast.pad_token_id, fast.cls_token_id) == (slow.pad_token_id, slow.cls_token_id)
 
 
-@pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
+@pytest.mark.parametrize("runtime", runtimes.known())
 def test_saved_folder_scores_as_the_model_did_in_every_runtime(folder, pruned, runtime):
     ranker = runtimes.open_ranker(folder, runtime=runtime, threads=1, max_tokens=MAX_TOKENS)
     np.testing.assert_allclose(ranker.score(PAIRS), score(*pruned), atol=1e-5)

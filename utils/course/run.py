@@ -242,8 +242,9 @@ def begin(notebook: str, *, profile: str, dataset: str, seed: int, out: str = ""
 
 
 def quiet() -> None:
-    """Hide progress bars and remarks of libraries that a reader cannot act on, and show the texts of tables whole."""
+    """Hide progress bars and remarks of libraries that a reader cannot act on; show the texts of tables as they are."""
     pd.set_option("display.max_colwidth", None)
+    pd.set_option("display.html.use_mathjax", False)  # a price is no formula
     datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -1,11 +1,12 @@
-"""What a notebook shows of the data: a search page as a shopper would see it, and small tables.
+"""What a notebook shows of the data: a search page as a shopper would see it, small tables, and what they say in words.
 
-Every text of a catalogue is escaped, so that a title with HTML in it is shown and not run.
+Every text of a catalogue is escaped, so that a title with HTML or a formula in it is shown and not run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -13,11 +14,12 @@ import pandas as pd
 from datasets import Dataset
 from IPython.display import HTML
 
-from utils.rank.evaluation import on_part
-from utils.rank.metrics import Interval, Quality, by_kind
+from utils.rank.evaluation import EndToEnd, on_part
+from utils.rank.metrics import Interval, Quality, by_kind, paired_bootstrap
 
-PAGE = (
-    "<div style='max-width:46em;margin:.6em 0;padding:.5em .8em;border:1px solid #ccc;border-radius:6px'>"
+PAGE = (  # the class keeps MathJax away, which would read prices as formulas
+    "<div class='tex2jax_ignore mathjax_ignore' "
+    "style='max-width:46em;margin:.6em 0;padding:.5em .8em;border:1px solid #ccc;border-radius:6px'>"
     "<div style='font-weight:600'>{heading}</div>{note}<ol style='margin:.3em 0 0 0'>{products}</ol></div>"
 )
 
@@ -46,10 +48,10 @@ def stack(pages: Sequence[HTML]) -> HTML:
     return HTML("".join(page.data for page in pages))
 
 
-def from_rows(rows: Sequence[Mapping]) -> pd.DataFrame:
-    """Rows as a table whose index is the first column."""
+def from_rows(rows: Iterable[Mapping]) -> pd.DataFrame:
+    """Rows as a table whose index is the first column; without rows an empty table."""
     frame = pd.DataFrame(list(rows))
-    return frame.set_index(frame.columns[0])
+    return frame if frame.empty else frame.set_index(frame.columns[0])
 
 
 def qualities(found: Mapping[str, Quality], *, against: Mapping[str, Interval] | None = None) -> pd.DataFrame:
@@ -62,6 +64,58 @@ def qualities(found: Mapping[str, Quality], *, against: Mapping[str, Interval] |
             row["difference [95% interval]"] = f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
         rows.append(row)
     return from_rows(rows).fillna("–")
+
+
+def end_to_end(judged: EndToEnd) -> pd.DataFrame:
+    """NDCG@10 and MRR@10 of BM25's order, the teacher's and the labels' own, of the same candidates."""
+    names = {"BM25": "BM25", "ranker": "teacher", "labels": "order of the labels"}
+    return qualities({names[order]: quality for order, quality in judged.quality.items()})
+
+
+def say_end_to_end(judged: EndToEnd, *, n_candidates: int, n_resamples: int) -> str:
+    """How many queries were judged end to end, and the difference of the two orders; or why there is no such figure."""
+    if not judged.quality:
+        return judged.why_null["ndcg10_end_to_end"]
+    change = paired_bootstrap(judged.quality["ranker"], judged.quality["BM25"], n_resamples=n_resamples)
+    return (
+        f"{judged.n_queries} queries, {n_candidates} candidates each; {say_recall(judged, n_candidates=n_candidates)}\n"
+        f"the teacher's order less BM25's: {change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+    )
+
+
+def say_recall(judged: EndToEnd, *, n_candidates: int) -> str:
+    """What share of the best products the ranker gets at all, or why nobody can say."""
+    if judged.recall is None:
+        return f"how many of the best products they hold cannot be said: {judged.why_null['recall']}"
+    return f"BM25's {n_candidates} candidates hold {judged.recall:.0%} of the products judged best"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A difference of NDCG@10: `where` it is, `ndcg10`, and a `note` on where it is least."""
+
+    where: str
+    ndcg10: float
+    note: str
+
+
+def largest_gain(ranker: Quality, *, over: Quality, at_least: int = 30) -> Gain:
+    """On which kind of query `ranker` gains most over another, of the kinds with `at_least` queries.
+
+    With fewer than two such kinds there is nothing to compare: the gain is that of the mean over all queries.
+    """
+    others = by_kind(over)
+    gains = {kind: mean - others[kind][0] for kind, (mean, n) in by_kind(ranker).items() if n >= at_least}
+    if len(gains) < 2:
+        return Gain("in the mean", ranker.ndcg10 - over.ndcg10, f"fewer than two kinds have {at_least} queries")
+    most, least = max(gains, key=gains.get), min(gains, key=gains.get)
+    return Gain(f"most {_on(most)}", gains[most], f"least {_on(least)}: {gains[least]:+.3f}")
+
+
+def _on(kind: str) -> str:
+    """A kind in a sentence; data may leave it out for some queries, and may hold a long text."""
+    line = " ".join(kind.split())
+    return f"on '{line if len(line) <= 40 else line[:39] + '…'}' queries" if line else "on queries without a kind"
 
 
 def kinds(found: Mapping[str, Quality]) -> dict[str, dict[str, tuple[float, int]]]:

@@ -15,14 +15,17 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from utils.measure.ledger import Row
 from utils.measure.machine import roofline_gflops
-from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed
+from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed, shown
+
+MOST_KINDS = 24  # lines of a picture by kind
 
 
 def quality_bars(means: Mapping[str, float], *, title: str) -> Figure:
     """Judged NDCG@10 of several rankers, one bar each, in the order given."""
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
-    bars = axes.barh(list(means), list(means.values()), color=COLOURS[0], height=0.6)
+    bars = axes.barh(range(len(means)), list(means.values()), color=COLOURS[0], height=0.6)
     axes.bar_label(bars, fmt="%.3f", padding=4)
+    axes.set_yticks(range(len(means)), [shown(name) for name in means])
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.08), xlabel="judged NDCG@10 (1 is a perfect order)")
     return finish(figure, title=title)
@@ -33,7 +36,7 @@ def spread(values: Mapping[str, Sequence[float]], *, title: str) -> Figure:
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
     for number, (name, sample) in enumerate(values.items()):
         style = {"color": COLOURS[number], "linestyle": ("-", "--", ":", "-.")[number % 4]}
-        label = f"{name}, mean {np.mean(sample):.3f}"
+        label = f"{shown(name)}, mean {np.mean(sample):.3f}"
         axes.hist(sample, bins=np.linspace(0, 1, 21), histtype="step", linewidth=2, label=label, **style)
         axes.axvline(float(np.mean(sample)), linewidth=1, **style)
     axes.set(xlim=(0, 1), xlabel="judged NDCG@10 of one query", ylabel="queries")
@@ -42,15 +45,18 @@ def spread(values: Mapping[str, Sequence[float]], *, title: str) -> Figure:
 
 
 def quality_by_kind(slices: Mapping[str, Mapping[str, tuple[float, int]]], *, title: str) -> Figure:
-    """NDCG@10 by kind of query; `slices` maps a ranker's name to `metrics.by_kind`."""
-    kinds = list(next(iter(slices.values())))
+    """NDCG@10 by kind of query, the 24 kinds with most queries; `slices` maps a ranker's name to `metrics.by_kind`."""
+    counts = {kind: n for kind, (_, n) in next(iter(slices.values())).items()}
+    kept = set(sorted(counts, key=counts.get, reverse=True)[:MOST_KINDS])
+    kinds = [kind for kind in counts if kind in kept]
     figure, axes = plt.subplots(figsize=(8.0, 2.0 + 0.42 * len(kinds)), layout="constrained")
     for number, (name, by_kind) in enumerate(slices.items()):
         values = [by_kind[kind][0] for kind in kinds]
-        axes.plot(values, range(len(kinds)), MARKERS[number], color=COLOURS[number], label=name, markersize=7)
-    counts = next(iter(slices.values()))
-    axes.set_yticks(range(len(kinds)), [f"{kind or 'all'} ({counts[kind][1]:,})" for kind in kinds])
-    axes.set(xlim=(0, 1.02), ylim=(len(kinds) - 0.4, -0.6), xlabel="judged NDCG@10", ylabel="queries")
+        axes.plot(values, range(len(kinds)), MARKERS[number], color=COLOURS[number], label=shown(name), markersize=7)
+    nameless = "not given" if len(counts) > 1 else "all"
+    axes.set_yticks(range(len(kinds)), [f"{shown(kind or nameless)} ({counts[kind]:,})" for kind in kinds])
+    which = "queries" if len(kinds) == len(counts) else f"queries of the {MOST_KINDS} most frequent kinds"
+    axes.set(xlim=(0, 1.02), ylim=(len(kinds) - 0.4, -0.6), xlabel="judged NDCG@10", ylabel=which)
     figure.legend(loc="outside lower center", ncols=len(slices), frameon=False)
     return finish(figure, title=title)
 
@@ -75,7 +81,7 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     drawn = [row for row in rows if row.quality.ndcg10 is not None and row.speed.latency_ms is not None]
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
     for number, row in enumerate(drawn):
-        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": row.label}
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": shown(row.label)}
         style |= {"facecolor": "none", "linewidth": 2} if number >= 6 else {}  # after six points the marks are hollow
         axes.scatter(row.speed.latency_ms.p50, row.quality.ndcg10, s=60, **style)
     if not drawn:
@@ -99,7 +105,7 @@ def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, 
         work, quality = zip(*sorted(points), strict=True)
         line = ("-", "--", ":")[number % 3] if len(points) > 1 else "none"
         style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": line}
-        axes.plot([macs / 1e6 for macs in work], quality, label=name, markersize=7, **style)
+        axes.plot([macs / 1e6 for macs in work], quality, label=shown(name), markersize=7, **style)
     every = [macs / 1e6 for points in lines.values() for macs, _ in points]
     axes.set(xscale="log", xlabel="work of one pair (M MACs)", ylabel="judged NDCG@10")
     axes.set_xlim(min(every) / 1.5, 1.5 * max(every))
@@ -121,7 +127,7 @@ def _at_least_a_tenth(values: Sequence[float]) -> tuple[float, float]:
 def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
     """Bytes to ship and MACs a pair of every row that has both, as two bars side by side."""
     drawn = [row for row in rows if row.size.disk_bytes is not None and row.work.macs_per_pair is not None]
-    names = [row.label for row in drawn]
+    names = [shown(row.label) for row in drawn]
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 1.2 + 0.4 * len(drawn)), sharey=True, layout="constrained")
     _bars(left, names, [row.size.disk_bytes / 1e6 for row in drawn], colour=COLOURS[0], xlabel="to ship (MB)")
     _bars(right, names, [row.work.macs_per_pair / 1e9 for row in drawn], colour=COLOURS[1], xlabel="a pair (G MACs)")
@@ -130,7 +136,9 @@ def size_and_work(rows: Sequence[Row], *, title: str) -> Figure:
 
 
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str, xlabel: str) -> None:
-    axes.bar_label(axes.barh(names, values, color=colour, height=0.6), fmt="%.3g", padding=4)
+    places = range(len(names))
+    axes.bar_label(axes.barh(places, values, color=colour, height=0.6), fmt="%.3g", padding=4)
+    axes.set_yticks(places, names)
     axes.set(xlabel=xlabel, xlim=(0, 1.2 * max(values, default=1.0)))
 
 
@@ -141,7 +149,7 @@ def roofline(points: Mapping[str, tuple[float, float]], *, peak_gflops: float, g
     roof = roofline_gflops(intensity, peak_gflops=peak_gflops, gb_per_s=gb_per_s)
     axes.loglog(intensity, roof, color="black", label="roof: memory, then arithmetic")
     for number, (name, (x, y)) in enumerate(points.items()):
-        axes.loglog([x], [y], MARKERS[number % 6], color=COLOURS[number % 6], label=name, markersize=8)
+        axes.loglog([x], [y], MARKERS[number % 6], color=COLOURS[number % 6], label=shown(name), markersize=8)
     axes.set(xlabel="arithmetic intensity (FLOPs a byte moved)", ylabel="GFLOP/s")
     axes.legend(loc="lower right", frameon=True)
     return finish(figure, title=title)

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from utils.measure.ledger import Row
-from utils.measure.plots_style import COLOURS
+from utils.measure.plots_style import COLOURS, headed, shown
 
 
 def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
     """Bytes and MACs of a chain of rows, one panel each: what is left is filled, what the step took is hatched."""
-    names = [row.label for row in rows]
+    names = [shown(row.label) for row in rows]
     panels = {
         "to ship (MB)": [row.size.disk_bytes / 1e6 for row in rows],
         "a pair (M MACs)": [row.work.macs_per_pair / 1e6 for row in rows],
@@ -23,13 +23,9 @@ def waterfall(rows: Sequence[Row], *, title: str) -> Figure:
     for axes, (xlabel, values), colour in zip(both, panels.items(), COLOURS, strict=False):
         _steps(axes, names, values, colour=colour)
         axes.set(xlabel=xlabel, xlim=(0, 1.75 * max(values)))
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
     both[0].invert_yaxis()
     figure.supxlabel("in brackets: the share of the step before; hatched: what the step took away", fontsize=8)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    plt.close(figure)
-    return figure
+    return headed(figure, title=title)
 
 
 def _steps(axes: Axes, names: Sequence[str], values: Sequence[float], *, colour: str) -> None:

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed
+from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed, shown
 
 Curve = Mapping[float, float]  # the share of parts kept, or of zeros, to the NDCG@10 that is left
 
@@ -39,7 +39,7 @@ def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, 
     figure, row = plt.subplots(1, len(panels), figsize=WIDE, sharey=True, squeeze=False, layout="constrained")
     for axes, (xlabel, curves) in zip(row[0], panels.items(), strict=True):
         for number, (name, curve) in enumerate(curves.items()):
-            style = {"color": COLOURS[number], "marker": MARKERS[number], "label": name}
+            style = {"color": COLOURS[number], "marker": MARKERS[number], "label": shown(name)}
             style |= (
                 {"markersize": 11, "linestyle": "none"}
                 if len(curve) == 1
@@ -48,7 +48,7 @@ def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, 
             axes.plot(list(curve), list(curve.values()), **style)
         axes.axhline(before, color="black", linewidth=1, label="nothing cut")
         axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
-        axes.set(xlabel=xlabel)
+        axes.set(xlabel=shown(xlabel))
     row[0][0].set(ylabel="judged NDCG@10 on valid", ylim=(0, 1.02))
     handles, names = row[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)

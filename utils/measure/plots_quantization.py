@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed
+from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed, shown
 
 EVEN = 0.005  # up to this change of NDCG@10 the axis is linear
 SIDES = ((5, 4), (-11, -11), (5, -11), (-11, 4), (-3, 9), (-3, -16), (10, -3), (-18, -3), (-3, 18), (-3, -26))  # points
@@ -23,8 +23,8 @@ def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figu
     order = np.argsort(next(iter(errors.values())))
     for number, (name, values) in enumerate(errors.items()):
         style = {"color": COLOURS[number], "linestyle": ("-", "--", ":")[number % 3]}
-        axes.plot(100 * np.asarray(values)[order], linewidth=2, label=name, **style)
-    axes.set(ylim=(0, None), xlabel=f"outputs of the layer, sorted by the error with {next(iter(errors))}")
+        axes.plot(100 * np.asarray(values)[order], linewidth=2, label=shown(name), **style)
+    axes.set(ylim=(0, None), xlabel=f"outputs of the layer, sorted by the error with {shown(next(iter(errors)))}")
     axes.set(ylabel="error of an output (% of its weights' size)")
     axes.legend(frameon=True)
     return finish(figure, title=title)
@@ -38,7 +38,7 @@ def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], wh
     axes.barh(rows, [alone[name] for name in names], color=COLOURS[0], height=0.6, label="only this layer rounds")
     axes.plot([without[name] for name in names], rows, MARKERS[1], color=COLOURS[1], label="every layer but this one")
     axes.axvline(whole, color="black", linestyle="--", linewidth=1, label="every layer")
-    axes.set_yticks(rows, names, fontsize=8)
+    axes.set_yticks(rows, [shown(name) for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.set(xlabel="drift of the scores (root mean square difference over their spread)")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
@@ -53,7 +53,7 @@ def drift_against_quality(points: Mapping[str, tuple[float, float]], *, title: s
     figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
     for number, (name, (drift, change)) in enumerate(points.items(), start=1):
         turn = number + number // 6  # so that no two ways have both colour and marker in common
-        style = {"color": COLOURS[number % 6], "marker": MARKERS[turn % 6], "label": f"{number} {name}"}
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[turn % 6], "label": f"{number} {shown(name)}"}
         axes.scatter([drift], [change], s=50, **style)
     axes.axhline(0, color="black", linewidth=1)
     axes.set(

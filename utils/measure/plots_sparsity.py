@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from utils.measure.plots_style import COLOURS, MARKERS, finish
+from utils.measure.plots_style import COLOURS, MARKERS, finish, headed, shown
 from utils.measure.timing import Ratio
 
 Curve = Sequence[tuple[float, float]]
@@ -30,16 +30,15 @@ def storage(
     for number, name in enumerate(plain):
         style = {"color": COLOURS[number], "marker": MARKERS[number]}
         left.plot(*_percent(derived[name]), color=COLOURS[number], linewidth=1.2)
-        left.plot(*_percent(plain[name]), linestyle="none", label=name, **style)
+        left.plot(*_percent(plain[name]), linestyle="none", label=shown(name), **style)
         right.plot(*_percent(zstd[name]), linestyle=LINES[number % 4], linewidth=1.2, **style)
     left.plot(*_percent(least), color="grey", linewidth=1, linestyle=(0, (1, 1)), label="the least, values as they are")
-    finish(figure, title="")
+    headed(figure, title=title)
     for axes, what, top in ((left, "as stored (marks; lines are derived)", 2.25), (right, "after zstd", 1.1)):
         axes.axhline(1, color="black", linewidth=0.8)
         axes.set(xlabel="zeros (%)", ylabel="bytes / bytes of the plain dense file", xlim=(25, 100), ylim=(0, top))
         axes.set_title(what, loc="left", fontsize=10)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
     return figure
 
 
@@ -54,11 +53,11 @@ def quality_by_sparsity(
     figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
     for number, (name, curve) in enumerate(lines.items()):
         style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number % 4]}
-        axes.plot(*_percent(curve), label=name, **style)
+        axes.plot(*_percent(curve), label=shown(name), **style)
     for number, (name, (share, value)) in enumerate(points.items(), start=len(lines)):
         style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 11, "markerfacecolor": "none"}
         style |= {"markeredgewidth": 2}  # hollow, for they may lie on each other
-        axes.plot([100 * share], [value], linestyle="none", label=name, **style)
+        axes.plot([100 * share], [value], linestyle="none", label=shown(name), **style)
     axes.axhline(whole, color="black", linewidth=0.8, label="no zeros")
     axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
     axes.set(xlabel="zeros among the encoder's weights (%), not retrained", ylabel="judged NDCG@10 on valid")
@@ -74,7 +73,7 @@ def speed_by_density(speeds: Mapping[str, Mapping[float, Ratio]], *, title: str)
         ratios = list(by_density.values())
         spread = [[r.median - r.low for r in ratios], [r.high - r.median for r in ratios]]
         style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": LINES[number % 4]}
-        axes.errorbar(shares, [r.median for r in ratios], yerr=spread, capsize=2, label=name, **style)
+        axes.errorbar(shares, [r.median for r in ratios], yerr=spread, capsize=2, label=shown(name), **style)
     axes.axhline(1, color="black", linewidth=1.2)
     _log_ticks(axes, densities=next(iter(speeds.values())))
     axes.set(xlabel="zeros (%)", ylabel="times as fast as the dense product")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
-from utils.rank import models
+from utils.rank import models, tokens
 
 
 def open_bi_encoder(checkpoint: str = models.MINILM) -> SentenceTransformer:
@@ -24,7 +26,8 @@ def bi_encoder_scores(encoder: SentenceTransformer, pairs: Dataset, *, batch_siz
     return np.array([queries[query] @ products[product] for query, product in columns], dtype=np.float32)
 
 
-def _encode(encoder: SentenceTransformer, texts, *, batch_size: int) -> dict[str, np.ndarray]:
+def _encode(encoder: SentenceTransformer, texts: Iterable[str], *, batch_size: int) -> dict[str, np.ndarray]:
     distinct = sorted(set(texts))
-    vectors = encoder.encode(distinct, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+    beginnings = tokens.cut(encoder.tokenizer, distinct, at_most=encoder.max_seq_length)  # the encoder reads no more
+    vectors = encoder.encode(beginnings, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
     return dict(zip(distinct, vectors, strict=True))

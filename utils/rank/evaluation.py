@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset
@@ -14,34 +14,92 @@ from utils.rank import metrics
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Ranker
 
+NO_GOOD_PRODUCT = "no test query has a product with a label above 0, so there is no order to judge end to end"
+NO_BEST_PRODUCT = "no product has the best label for any of the {n} queries that were run end to end"
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """BM25's candidates of some test queries, judged in several orders.
+
+    Attributes:
+        quality: of "BM25", "ranker" and "labels", the orders of the same candidates; empty when no query can be judged.
+            The labels' order is the best that any ranker could do with these candidates.
+        recall: the share of the best-labelled products that are among the candidates; None when there is none.
+        why_null: the reason for each figure that does not exist, by its name in the ledger.
+    """
+
+    quality: Mapping[str, Quality]
+    recall: float | None
+    why_null: Mapping[str, str]
+
+    @property
+    def n_queries(self) -> int:
+        return max((quality.n_queries for quality in self.quality.values()), default=0)
+
+    @classmethod
+    def absent(cls, why: str) -> EndToEnd:
+        """What was not judged end to end, for this reason."""
+        return cls({}, None, dict.fromkeys(("ndcg10_end_to_end", "recall"), why))
+
+    def ndcg10(self, order: str) -> float | None:
+        """The mean of one order; None has its reason in `why_null`."""
+        return self.quality[order].ndcg10 if order in self.quality else None
+
 
 def evaluate_end_to_end(
-    catalogue: Catalogue, bm25: Bm25, ranker: Ranker, *, query_ids: Sequence[str], n_candidates: int
-) -> tuple[dict[str, Quality], float]:
-    """BM25's candidates for test queries: quality in BM25's order, the ranker's and the labels' own, and their recall.
+    catalogue: Catalogue, bm25: Bm25, ranker: Ranker, *, n_queries: int, n_candidates: int
+) -> EndToEnd:
+    """Judge the orders of BM25, the ranker and the labels on BM25's candidates, nothing added to them.
 
-    The labels' order is the best that any ranker could do with these candidates.
+    The queries are the first `n_queries` of the test split that have a good product, for nothing can be said of others.
     """
     pairs = catalogue.pairs["test"]
-    texts = dict(zip(pairs["query_id"], pairs["query"], strict=True))
-    found = dict(zip(query_ids, top(bm25, [texts[q] for q in query_ids], n_candidates=n_candidates), strict=True))
-    candidates = {q: [product_id for product_id, _ in best] for q, best in found.items()}
-    products = list(bm25.products["text"])
-    asked = [(texts[q], products[bm25.rows[p]]) for q, ids in candidates.items() for p in ids]
-    scores = iter(ranker.score(asked))
-    bm25_order = {q: [score for _, score in best] for q, best in found.items()}
-    ranker_order = {q: [next(scores) for _ in ids] for q, ids in candidates.items()}
-    gains = dict(zip(zip(pairs["query_id"], pairs["product_id"], strict=True), pairs["gain"], strict=True))
-    best_order = {q: [gains.get((q, p), 0) for p in ids] for q, ids in candidates.items()}
-    judge = partial(metrics.evaluate_candidates, candidates, pairs=pairs, top_gain=catalogue.top_gain)
-    quality = {"BM25": judge(bm25_order), "ranker": judge(ranker_order), "labels": judge(best_order)}
-    return quality, metrics.recall(candidates, pairs=pairs, top_gain=catalogue.top_gain)
+    query_ids = _first_judgeable(pairs, n_queries=n_queries)
+    if not query_ids:
+        return EndToEnd.absent(NO_GOOD_PRODUCT)
+    texts = dict(zip(pairs["query_id"][:], pairs["query"][:], strict=True))
+    ranked = top(bm25, [texts[q] for q in query_ids], n_candidates=n_candidates)
+    candidates = {q: [product_id for product_id, _ in best] for q, best in zip(query_ids, ranked, strict=True)}
+    scores = {
+        "BM25": {q: [score for _, score in best] for q, best in zip(query_ids, ranked, strict=True)},
+        "ranker": _ranker_scores(ranker, candidates, bm25=bm25, texts=texts),
+        "labels": _gains(candidates, pairs=pairs),
+    }
+    judged = {"pairs": pairs, "top_gain": catalogue.top_gain}
+    quality = {order: metrics.evaluate_candidates(candidates, of, **judged) for order, of in scores.items()}
+    recall = metrics.recall(candidates, **judged)
+    why_null = {} if recall is not None else {"recall": NO_BEST_PRODUCT.format(n=len(query_ids))}
+    return EndToEnd(quality, recall, why_null)
+
+
+def _first_judgeable(pairs: Dataset, *, n_queries: int) -> list[str]:
+    """The first queries that have a product with a gain above 0, in the order of the pairs."""
+    query_ids = list(dict.fromkeys(pairs["query_id"][:]))
+    judgeable = metrics.gains_by_query(pairs, query_ids=set(query_ids))
+    return [query_id for query_id in query_ids if query_id in judgeable][:n_queries]
+
+
+def _ranker_scores(
+    ranker: Ranker, candidates: Mapping[str, Sequence[str]], *, bm25: Bm25, texts: Mapping[str, str]
+) -> dict[str, list[float]]:
+    products = bm25.products["text"][:]
+    pairs = [(texts[q], products[bm25.rows[p]]) for q, product_ids in candidates.items() for p in product_ids]
+    scores = iter(ranker.score(pairs))
+    return {q: [float(next(scores)) for _ in product_ids] for q, product_ids in candidates.items()}
+
+
+def _gains(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset) -> dict[str, list[int]]:
+    """The gain of every candidate, 0 where nobody judged."""
+    judged = metrics.gains_by_query(pairs, query_ids=candidates)
+    return {q: [judged[q].get(p, 0) for p in product_ids] for q, product_ids in candidates.items()}
 
 
 def on_part(pairs: Dataset, scores: np.ndarray, *, mask: np.ndarray, top_gain: int) -> Quality | None:
-    """Quality when only the judged pairs in `mask` (n_pairs,) are ranked; None when no query has two labels there."""
+    """Quality when only the judged pairs in `mask` (n_pairs,) are ranked; None when no query has two labels there.
+
+    Raises:
+        ValueError: a score is not finite.
+    """
     part = pairs.select(np.flatnonzero(mask))
-    try:
-        return metrics.evaluate(part, scores[mask], top_gain=top_gain)
-    except ValueError:
-        return None
+    return metrics.evaluate(part, scores[mask], top_gain=top_gain) if metrics.rows_to_rank(part) else None

@@ -1,19 +1,25 @@
-"""How well a ranking serves shoppers: NDCG@10 and MRR@10 by `ir-measures`, paired bootstrap intervals, slices.
+"""How well a ranking serves shoppers: NDCG@10 and MRR@10, paired bootstrap intervals, slices.
 
 Judged quality ranks the products that have a label for a query; a query whose labels are all alike is left out.
+Products with equal scores have no order, so both figures are the mean over all orders of them: neither the order of a
+file nor an id decides anything. Equal means equal as floating-point numbers.
+
+Source: McSherry, Najork, "Computing information retrieval performance measures efficiently in the presence of tied
+scores", ECIR 2008, https://doi.org/10.1007/978-3-540-78646-7_38
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import ir_measures
 import numpy as np
 from datasets import Dataset
-from ir_measures import RR, nDCG
 from scipy.stats import rankdata
+
+DEPTH = 10  # positions that both figures look at
+DISCOUNTS = 1 / np.log2(np.arange(DEPTH) + 2)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Interval:
 def evaluate(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
     """Quality of `scores` (n_pairs,) on the judged pairs, gains taken as they are (not as 2^gain - 1).
 
-    MRR counts a product with the gain `top_gain` as relevant; a query without one gets 0.
+    MRR counts a product with the gain `top_gain` as relevant; a query without one gets 0. Equal scores share what the
+    orders of their products are worth in the mean.
 
     Raises:
         ValueError: lengths differ, a score is not finite, or no query has two different labels.
@@ -66,26 +73,66 @@ def evaluate(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
         raise ValueError(f"{len(scores)} scores for {len(pairs)} pairs; score every pair once")
     if not np.isfinite(scores).all():
         raise ValueError("a score is not a finite number; look at the model's outputs")
-    qrels: dict[str, dict[str, int]] = defaultdict(dict)
-    run: dict[str, dict[str, float]] = defaultdict(dict)
-    columns = zip(pairs["query_id"], pairs["product_id"], pairs["gain"], scores, strict=True)
-    for query_id, product_id, gain, score in columns:
-        qrels[query_id][product_id] = gain
-        run[query_id][product_id] = float(score)
-    qrels = {query_id: gains for query_id, gains in qrels.items() if len(set(gains.values())) > 1}
-    if not qrels:
+    rows = rows_to_rank(pairs)
+    if not rows:
         raise ValueError("no query has two different labels, so there is nothing to rank")
-    kinds = dict(zip(pairs["query_id"], pairs["kind"], strict=True))
-    return _quality(qrels, {query_id: run[query_id] for query_id in qrels}, kinds=kinds, top_gain=top_gain)
+    gains, scores = np.array(pairs["gain"][:]), np.asarray(scores)
+    kinds = dict(zip(pairs["query_id"][:], pairs["kind"][:], strict=True))
+    return Quality(
+        {query_id: ndcg10(gains[places], scores=scores[places]) for query_id, places in rows.items()},
+        {query_id: mrr10(gains[places] == top_gain, scores=scores[places]) for query_id, places in rows.items()},
+        {query_id: kinds[query_id] for query_id in rows},
+    )
 
 
-def ndcg10(gains: Sequence[int], *, scores: np.ndarray) -> float:
-    """NDCG@10 of one query's products in the order of `scores` (n_products,), gains (n_products,) as they are."""
-    names = [str(place) for place in range(len(gains))]
-    qrels = {"": dict(zip(names, map(int, gains), strict=True))}
-    return ir_measures.calc_aggregate([nDCG @ 10], qrels, {"": dict(zip(names, map(float, scores), strict=True))})[
-        nDCG @ 10
-    ]
+def rows_to_rank(pairs: Dataset) -> dict[str, list[int]]:
+    """The rows of each query whose products have two different labels, by query_id; none where labels are alike."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, query_id in enumerate(pairs["query_id"][:]):
+        rows[query_id].append(row)
+    gains = pairs["gain"][:]
+    return {query_id: places for query_id, places in rows.items() if len({gains[row] for row in places}) > 1}
+
+
+def ndcg10(gains: Sequence[int], *, scores: np.ndarray, judged: Sequence[int] | None = None) -> float:
+    """NDCG@10 of one query's products in the order of `scores` (n_products,), gains (n_products,) as they are.
+
+    Args:
+        judged: the gains that the best possible order is made of, one above 0; those of the products when not given.
+    """
+    best = np.sort(gains if judged is None else judged)[::-1][:DEPTH]
+    return _dcg10(gains, scores) / float(best @ DISCOUNTS[: len(best)])
+
+
+def _dcg10(gains: Sequence[int], scores: np.ndarray) -> float:
+    """DCG@10, where every product of a tie counts with the tie's mean gain, which is the mean over its orders."""
+    _, ties = np.unique(-np.asarray(scores), return_inverse=True)  # the number of each product's tie, best first
+    means = np.bincount(ties, weights=gains) / np.bincount(ties)
+    expected = means[np.sort(ties)][:DEPTH]
+    return float(expected @ DISCOUNTS[: len(expected)])
+
+
+def mrr10(relevant: np.ndarray, *, scores: np.ndarray) -> float:
+    """The expected reciprocal rank of the first relevant product among the first ten, 0 when there is none.
+
+    Only the products with the score of the best relevant one matter: those before them are irrelevant. Their places are
+    filled from the top; `none_yet` is the chance that the products drawn so far are irrelevant.
+
+    Args:
+        relevant: (n_products,), true or false; scores: (n_products,).
+    """
+    relevant, scores = np.asarray(relevant, dtype=bool), np.asarray(scores)
+    if not relevant.any():
+        return 0.0
+    best = scores[relevant].max()
+    n_before, n_tied = int((scores > best).sum()), int((scores == best).sum())
+    n_relevant = int(relevant[scores == best].sum())
+    expected, none_yet = 0.0, 1.0
+    for drawn in range(min(n_tied - n_relevant + 1, DEPTH - n_before)):
+        chance = n_relevant / (n_tied - drawn)  # of a relevant product here, when none was drawn before
+        expected += none_yet * chance / (n_before + drawn + 1)
+        none_yet *= 1 - chance
+    return expected
 
 
 def evaluate_candidates(
@@ -93,37 +140,39 @@ def evaluate_candidates(
 ) -> Quality:
     """Quality of BM25's candidates in the order of `scores`, an unjudged product counted as 0.
 
+    The best possible order is that of all judged products, found or not. Queries without a good product are left out.
+
     Args:
         candidates: the product_ids found for each query_id; scores: one score for each of them.
     """
-    qrels = _positive(candidates, pairs=pairs)
-    run = {q: dict(zip(candidates[q], map(float, scores[q]), strict=True)) or {"": 0.0} for q in qrels}
-    return _quality(qrels, run, kinds=dict.fromkeys(qrels, ""), top_gain=top_gain)
+    judged = gains_by_query(pairs, query_ids=candidates)
+    gains = {q: np.array([judged[q].get(p, 0) for p in candidates[q]], dtype=int) for q in judged}
+    ordered = {q: np.asarray(scores[q], dtype=float) for q in judged}
+    return Quality(
+        {q: ndcg10(gains[q], scores=ordered[q], judged=list(judged[q].values())) for q in judged},
+        {q: mrr10(gains[q] == top_gain, scores=ordered[q]) for q in judged},
+        dict.fromkeys(judged, ""),
+    )
 
 
-def recall(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset, top_gain: int) -> float:
-    """The share of the best-labelled products, of all these queries together, that are among the candidates."""
-    qrels = _positive(candidates, pairs=pairs)
-    best = [(query_id, product_id) for query_id, gains in qrels.items() for product_id in gains]
-    found = [product_id in candidates[q] for q, product_id in best if qrels[q][product_id] == top_gain]
-    return float(np.mean(found))
+def recall(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset, top_gain: int) -> float | None:
+    """The share of the best-labelled products, of all these queries together, that are among the candidates.
+
+    None where no product has the best label for any of them, for then there is no such share.
+    """
+    judged = gains_by_query(pairs, query_ids=candidates)
+    best = [(q, product_id) for q, gains in judged.items() for product_id, gain in gains.items() if gain == top_gain]
+    return float(np.mean([product_id in candidates[q] for q, product_id in best])) if best else None
 
 
-def _positive(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset) -> dict[str, dict[str, int]]:
-    """The gains of each query's judged products, for the queries that have a good one."""
-    qrels: dict[str, dict[str, int]] = defaultdict(dict)
-    for query_id, product_id, gain in zip(pairs["query_id"], pairs["product_id"], pairs["gain"], strict=True):
-        if query_id in candidates:
-            qrels[query_id][product_id] = gain
-    return {query_id: gains for query_id, gains in qrels.items() if max(gains.values()) > 0}
-
-
-def _quality(qrels: dict, run: dict, *, kinds: dict[str, str], top_gain: int) -> Quality:
-    ndcg10, mrr10 = nDCG @ 10, RR(rel=top_gain) @ 10
-    values: dict[str, dict[str, float]] = {str(ndcg10): {}, str(mrr10): {}}
-    for metric in ir_measures.iter_calc([ndcg10, mrr10], qrels, run):
-        values[str(metric.measure)][metric.query_id] = metric.value
-    return Quality(values[str(ndcg10)], values[str(mrr10)], {query_id: kinds[query_id] for query_id in qrels})
+def gains_by_query(pairs: Dataset, *, query_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """The gain of each judged product by query_id, for those of these queries that have a good one."""
+    gains: dict[str, dict[str, int]] = defaultdict(dict)
+    columns = (pairs[name][:] for name in ("query_id", "product_id", "gain"))
+    for query_id, product_id, gain in zip(*columns, strict=True):
+        if query_id in query_ids:
+            gains[query_id][product_id] = gain
+    return {query_id: of_query for query_id, of_query in gains.items() if max(of_query.values()) > 0}
 
 
 def paired_bootstrap(a: Quality, b: Quality, *, n_resamples: int, seed: int = 0) -> Interval:
@@ -178,7 +227,7 @@ def reciprocal_rank_fusion(pairs: Dataset, *scores: np.ndarray, k: int = 60) -> 
     Source: Cormack, Clarke, Büttcher, "Reciprocal rank fusion", SIGIR 2009, https://doi.org/10.1145/1571941.1572114
     """
     rows: dict[str, list[int]] = defaultdict(list)
-    for i, query_id in enumerate(pairs["query_id"]):
+    for i, query_id in enumerate(pairs["query_id"][:]):
         rows[query_id].append(i)
     fused = np.zeros(len(pairs))
     for scoring in scores:

@@ -6,11 +6,13 @@ A ranker scores (query, product) pairs. Which runtime multiplies the matrices is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
+
+from utils.rank import tokens
 
 Pair = tuple[str, str]
 Batch = dict[str, np.ndarray]
@@ -38,10 +40,13 @@ class BatchedRanker:
     max_tokens: int = 96
     batch_size: int = 32
     threads: int = 1
-    pad_to_max: bool = field(default=False)
 
     def score(self, pairs: Sequence[Pair]) -> np.ndarray:
-        """Scores (len(pairs),), float32, higher is better, in the order of `pairs`."""
+        """Scores (len(pairs),), float32, higher is better, in the order of `pairs`.
+
+        Raises:
+            ValueError: a score is not a finite number.
+        """
         scores = np.empty(len(pairs), dtype=np.float32)
         if not len(pairs):
             return scores
@@ -49,15 +54,15 @@ class BatchedRanker:
         order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            scores[rows] = self.forward(
-                self._pad({name: [values[i] for i in rows] for name, values in encoded.items()})
+            batch = {name: [values[i] for i in rows] for name, values in encoded.items()}
+            scores[rows] = self.forward(dict(self.tokenizer.pad(batch, padding=True, return_tensors="np")))
+        if not np.isfinite(scores).all():
+            place = int(np.flatnonzero(~np.isfinite(scores))[0])
+            raise ValueError(
+                f"{self.runtime}, {self.precision}: the score of pair {place} is {scores[place]}, not a finite number; "
+                "make the model folder again, or open it in another runtime or precision"
             )
         return scores
-
-    def _pad(self, batch: dict[str, list]) -> Batch:
-        """`pad_to_max` exists to show in notebook 02 what padding to the longest of all pairs costs."""
-        how = {"padding": "max_length", "max_length": self.max_tokens} if self.pad_to_max else {"padding": True}
-        return dict(self.tokenizer.pad(batch, return_tensors="np", **how))
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tokens: int) -> dict[str, list[list[int]]]:
@@ -65,16 +70,59 @@ def encode(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tok
 
     Every distinct text is tokenized once, since the products of one query share its text, and then put into its pairs.
     The tokenizer is changed on the way, so two threads must not share it.
+
+    Raises:
+        ValueError: `max_tokens` leaves no room for the special tokens.
     """
-    backend = tokenizer.backend_tokenizer
-    backend.no_padding()
-    backend.no_truncation()
+    frame = _frame(tokenizer)
+    room = max_tokens - sum(side is None for _, _, side in frame)
+    if room < 0:
+        raise ValueError(f"max_tokens is {max_tokens}; the special tokens of a pair alone are {max_tokens - room}")
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    found = dict(zip(texts, backend.encode_batch_fast(texts, add_special_tokens=False), strict=True))
-    backend.enable_truncation(max_tokens, strategy="longest_first")
-    joined = [backend.post_process(found[query], found[product]) for query, product in pairs]
-    columns = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
-    return {name: [getattr(one, columns[name]) for one in joined] for name in tokenizer.model_input_names}
+    ids = dict(zip(texts, tokens.first_ids(tokenizer, texts, at_most=room + 1), strict=True))
+    lengths = _lengths(tokenizer, pairs, ids=ids, room=room)
+    columns: dict[str, list[list[int]]] = {"input_ids": [], "token_type_ids": [], "attention_mask": []}
+    for pair in pairs:
+        n_kept = _n_kept(*(lengths[text] for text in pair), room=room)
+        sides = [ids[text][:n] for text, n in zip(pair, n_kept, strict=True)]
+        parts = [([token] if side is None else sides[side], kind) for token, kind, side in frame]
+        columns["input_ids"].append([token for part, _ in parts for token in part])
+        columns["token_type_ids"].append([kind for part, kind in parts for _ in part])
+        columns["attention_mask"].append([1] * len(columns["input_ids"][-1]))
+    return {name: columns[name] for name in tokenizer.model_input_names}
+
+
+def _frame(tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, int, int | None]]:
+    """What a pair is made of: the id and the type of each special token, and where the texts 0 and 1 stand (id unused).
+
+    Learned from a pair of the tokenizer's own, for which it must neither pad nor truncate.
+    """
+    joined = tokens.plain(tokenizer).encode("a", "a")
+    places = list(zip(joined.ids, joined.type_ids, joined.sequence_ids, strict=True))
+    before = [None, *(side for _, _, side in places)]
+    return [place for place, last in zip(places, before, strict=False) if place[2] is None or place[2] != last]
+
+
+def _lengths(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, ids: dict[str, list[int]], room: int
+) -> dict[str, int]:
+    """The number of tokens of each text, exact where it decides: more than `room` is as good as `room` + 1.
+
+    But when both texts of a pair have more, the longer one gets the odd token, so their whole lengths are counted.
+    """
+    lengths = {text: len(of_text) for text, of_text in ids.items()}
+    if room % 2:
+        both_long = {text for pair in pairs if all(lengths[text] > room for text in pair) for text in pair}
+        lengths |= tokens.count(tokenizer, both_long)
+    return lengths
+
+
+def _n_kept(n_query: int, n_product: int, *, room: int) -> tuple[int, int]:
+    """How many tokens of each text stay; the second text gets the odd one where both are as long."""
+    if n_query + n_product <= room:
+        return n_query, n_product
+    shorter = min(n_query, n_product, room // 2)
+    return (room - shorter, shorter) if n_query > n_product else (shorter, room - shorter)
 
 
 def mean_tokens(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tokens: int) -> float:

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-ENCODED_AT_ONCE = 10_000  # texts: the encodings of a large catalogue would fill the memory
+from utils.rank import tokens
+
 TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")  # that a config may hold
 
 
@@ -33,10 +34,9 @@ def kept_tokens(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> lis
     backend = _copy(tokenizer, tokenizer.backend_tokenizer.to_str())  # whose settings may be changed
     backend.no_padding()
     backend.no_truncation()
-    different, used = list(dict.fromkeys(texts)), set()
-    for start in range(0, len(different), ENCODED_AT_ONCE):
-        some = different[start : start + ENCODED_AT_ONCE]
-        used.update(*(one.ids for one in backend.encode_batch_fast(some, add_special_tokens=False)))
+    used: set[int] = set()
+    for encoding in tokens.encodings(backend, dict.fromkeys(texts)):
+        used.update(encoding.ids)
     safe = {token_id for token, token_id in vocab.items() if _is_safe(token, vocab=vocab, prefix=prefix)}
     return sorted(used | safe | set(tokenizer.all_special_ids))
 
