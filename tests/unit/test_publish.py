@@ -7,7 +7,7 @@ import re
 import nbformat
 import numpy as np
 import pytest
-from made import RUN, notebook
+from made import RUN, notebook, published
 from PIL import Image
 
 from authoring import committed_form, outputs, publish
@@ -27,6 +27,14 @@ def test_published_notebooks_keep_outputs_and_lose_what_is_papermills_and_a_defa
     stamp = after.metadata.rank_for_less
     assert (stamp.needs, stamp.cells) == ([], freshness.of_cells(after)) and committed_form.is_published(after)
     assert "artifacts" not in path.read_text() and runner.status(**RUN)[0].state == "fresh"
+
+
+@pytest.mark.parametrize(("old", "new", "same"), [("1 + 1", "1 + 1  # two", True), ("1 + 1", "1 + 2", False)])
+def test_published_outputs_stay_those_of_the_cells_when_a_comment_is_edited(old, new, same):
+    nb = published()
+    (cell,) = (cell for cell in nb.cells if cell.source == old)
+    cell.source = new
+    assert committed_form.is_published(nb) is same
 
 
 @pytest.mark.parametrize(

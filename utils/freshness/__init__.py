@@ -22,12 +22,14 @@ import json
 import keyword
 import re
 from collections.abc import Iterable
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from utils import settings
 from utils.freshness import definitions, syntax
 from utils.freshness.tree import Tree
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 MAGIC = ("run_line_magic", "run_cell_magic")  # what IPython's %magic becomes
 
