@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from utils import disk, environment, freshness
 from utils.course import pipeline
 from utils.course.records import recorded_grid
-from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell, method
+from utils.course.records.recorded_grid import LABELS, LONG, SHORT, WHOLE, Cell
 from utils.course.run import Run
 from utils.measure import cost, ledger
 from utils.rank import models, runtimes, training
@@ -37,16 +37,16 @@ DEPTHS = (6, 4, 3, 2, 1)
 SHORTER = 4  # times fewer pairs than the recipe's student sees
 
 
-def cells() -> list[tuple[str, Shape]]:
-    """(loss, shape) of every cell: each loss at one shape; every shape on labels and with the default recipe's loss.
+def cells() -> list[tuple[str, str, Shape]]:
+    """(loss, length, shape) of every cell: each loss at one shape; all shapes on labels and with the recipe's loss.
 
     These two also learn long and whole, at the one shape.
     """
     shapes = [Shape(n_layers=n, n_heads=heads, d_ff=d_ff) for heads, d_ff in WIDTHS for n in DEPTHS]
-    by_loss = [(loss, BASE) for loss in (*LOSSES, *MATCHES)]
+    by_loss = [(loss, SHORT, BASE) for loss in (*LOSSES, *MATCHES)]
     pair = (LABELS, Recipe().loss)
-    by_shape = [(loss, shape) for shape in shapes for loss in pair]
-    longer = [(loss + length, BASE) for length in (LONG, WHOLE) for loss in pair]
+    by_shape = [(loss, SHORT, shape) for shape in shapes for loss in pair]
+    longer = [(loss, length, BASE) for length in (LONG, WHOLE) for loss in pair]
     return list(dict.fromkeys([*by_loss, *by_shape, *longer]))
 
 
@@ -54,12 +54,13 @@ def study(run: Run, *, recipe: Recipe, echo: Callable[[str], object] = print) ->
     """Train, judge on valid and record every cell, from the recipe's pruned stage in the run's folder."""
     work = begin(run, recipe)
     places = []
-    for loss, shape in cells():
-        place = recorded_grid.path_of(**work.key, loss=loss, **shape.model_dump())
+    for loss, length, shape in cells():
+        key = work.key | {"loss": loss, "length": length}
+        place = recorded_grid.path_of(key | shape.model_dump())
         if disk.read_object(place).get("code") == work.code:
             echo(f"{place.name}: unchanged")
         else:
-            echo(f"{recorded_grid.write(make_cell(work, loss, shape=shape)).name}: recorded")
+            echo(f"{recorded_grid.write(make_cell(work, loss, length=length, shape=shape)).name}: recorded")
         places.append(place)
     return places
 
@@ -134,14 +135,14 @@ def code_hash(run: Run, recipe: Recipe) -> str:
     )
 
 
-def make_cell(work: Work, loss: str, *, shape: Shape) -> Cell:
+def make_cell(work: Work, loss: str, *, length: str, shape: Shape) -> Cell:
     """Train one student and judge it."""
     environment.seed_everything(work.run.seed)
     student, began = start(work, shape), time.perf_counter()
-    budget = budget_of(work, loss)
+    budget = budget_of(work, loss, length=length)
     n_pairs = budget.n_pairs
-    train(student, work=work, loss=method(loss), budget=budget)
-    if loss.endswith(WHOLE) and method(loss) != LABELS:
+    train(student, work=work, loss=loss, budget=budget)
+    if length == WHOLE and loss != LABELS:
         n_pairs += n_label_pairs(work)
         steps.finish_on_labels(student, tokenizer=work.tokenizer, recipe=work.recipe, setting=work.run.setting)
     quality = judge(student, tokenizer=work.tokenizer, run=work.run)
@@ -149,6 +150,7 @@ def make_cell(work: Work, loss: str, *, shape: Shape) -> Cell:
         **work.key,
         **shape.model_dump(),
         loss=loss,
+        length=length,
         n_pairs=n_pairs,
         macs_per_pair=cost.macs_per_pair(student, n_tokens=work.n_tokens),
         teacher_macs_per_pair=work.teacher_macs,
@@ -156,7 +158,7 @@ def make_cell(work: Work, loss: str, *, shape: Shape) -> Cell:
         ndcg10=quality.ndcg10,
         teacher_ndcg10=work.teacher_ndcg10,
         pruned_ndcg10=work.pruned_ndcg10,
-        by_query=[round(value, 4) for value in quality.ndcg10_by_query.values()] if loss.endswith(WHOLE) else [],
+        by_query=[round(value, 4) for value in quality.ndcg10_by_query.values()] if length == WHOLE else [],
         seconds=time.perf_counter() - began,
         code=work.code,
         command="course results --grid --dataset {dataset} --seed {seed} --profile {profile}".format(**work.key),
@@ -172,18 +174,18 @@ def start(work: Work, shape: Shape) -> PreTrainedModel:
     return steps.start_student(work.pruned, tokenizer=work.tokenizer, recipe=recipe, setting=work.run.setting)
 
 
-def budget_of(work: Work, loss: str) -> Budget:
+def budget_of(work: Work, loss: str, *, length: str) -> Budget:
     """How long a cell trains before labels finish it: as the recipe does, or SHORTER times less, judged at its end.
 
     Labels alone, where they stand for the whole recipe, have the steps of its scores and of its labels.
     """
     recipe, profile = work.recipe, work.run.profile
     budget = Budget.of_distillation(profile, n_pairs=recipe.n_distil_pairs, learning_rate=recipe.learning_rate)
-    if loss == LABELS + WHOLE:
+    if length == WHOLE and loss == LABELS:
         return dataclasses.replace(budget, n_pairs=budget.n_pairs + n_label_pairs(work))
-    if loss.endswith(WHOLE):
+    if length == WHOLE:
         return budget
-    n_pairs = budget.n_pairs if loss.endswith(LONG) else budget.n_pairs // SHORTER
+    n_pairs = budget.n_pairs if length == LONG else budget.n_pairs // SHORTER
     return dataclasses.replace(budget, n_pairs=n_pairs, n_evaluations=1)
 
 

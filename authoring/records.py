@@ -17,7 +17,7 @@ import pandas as pd
 from authoring import grid as grids
 from utils import course, disk, freshness, settings
 from utils.course import fingerprint, pipeline, report, runner
-from utils.course.records import recorded, recorded_grid, recorded_tables
+from utils.course.records import grid_tables, recorded, recorded_grid, recorded_tables
 from utils.course.records.recorded import Record
 from utils.course.records.recorded_grid import Cell
 from utils.course.run import TEACHER_SCORES, Run
@@ -30,6 +30,7 @@ NAMES = {settings.EMBEDDED: "The embedded shop"}
 RECIPES_BY = ("utils.course.pipeline:apply", "utils.course.pipeline:on_valid")  # what makes and judges their stages
 ONLY_SHOW = (  # patterns of modules that decide no recorded figure
     *("utils.measure.plots*", "utils.course.tables", "utils.course.price_table", "utils.course.report"),
+    "utils.measure.ledger_table",
     "utils.course.records.*",
 )
 NOTEBOOKS = ("00", "01")  # what a run needs before a recipe can begin: baselines and teacher
@@ -193,12 +194,12 @@ def _best(runs: Sequence[Record]) -> str:
 
 def labels_or_teacher(cells: list[Cell]) -> str:
     """What the grid of distillation says of labels alone, in a sentence; nothing where none is recorded."""
-    if not (verdict := recorded_grid.verdict(cells)):
+    if not (verdict := grid_tables.verdict(cells)):
         return ""
-    long = ", ".join(f"`{loss}` {ndcg10:.3f}" for loss, ndcg10 in recorded_grid.long_runs(cells).items())
-    teacher = recorded_grid.mean_over_seeds(cells)[0].teacher_ndcg10
+    long = ", ".join(f"`{loss}` {ndcg10:.3f}" for loss, ndcg10 in grid_tables.long_runs(cells).items())
+    teacher = grid_tables.mean_over_seeds(cells)[0].teacher_ndcg10
     ends = f"; in the steps of a long run {long} (teacher {teacher:.3f})" if long else ""
-    whole = f"; {said}" if (said := recorded_grid.worth_of_scores(cells)) else ""
+    whole = f"; {said}" if (said := grid_tables.worth_of_scores(cells)) else ""
     return f"The grid of notebook 04, on `valid`: before any student is finished on labels, {verdict}{ends}{whole}.\n"
 
 

@@ -12,8 +12,8 @@ from authoring import grid
 from authoring import records as results_page
 from utils import settings
 from utils.course import stages
-from utils.course.records import recorded_grid, show_recorded
-from utils.course.records.recorded_grid import LABELS, LONG, WHOLE, Cell
+from utils.course.records import grid_tables, recorded_grid, show_recorded
+from utils.course.records.recorded_grid import LABELS, LONG, SHORT, WHOLE, Cell
 from utils.course.run import Run
 from utils.data import catalogue
 from utils.rank import models
@@ -34,10 +34,11 @@ def of_data(dataset_hash):
 SHOP = of_data("h")
 
 
-def cell(loss=TAUGHT, *, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100, seed=0, by_query=()):
+def cell(loss=TAUGHT, *, length=SHORT, n_layers=3, d_ff=240, ndcg10=0.8, code="c", n_pairs=100, seed=0, by_query=()):
     return Cell(
         **KEY | {"seed": seed},
         loss=loss,
+        length=length,
         n_layers=n_layers,
         n_heads=4,
         d_ff=d_ff,
@@ -68,10 +69,11 @@ def test_every_loss_is_tried_at_one_shape_and_every_shape_with_and_without_the_t
     cells = grid.cells()
     base = Recipe().student
     assert len(set(cells)) == len(cells)
-    longer = {loss + length for loss in (LABELS, TAUGHT) for length in (LONG, WHOLE)}
-    assert {loss for loss, shape in cells if shape == base} == {*LOSSES, "hidden", "relation", LABELS, *longer}
-    assert {shape.n_layers for loss, shape in cells if loss == LABELS} == {6, 4, 3, 2, 1}
-    by_shape = [{shape for loss, shape in cells if loss == which} for which in (LABELS, TAUGHT)]
+    longer = {(loss, length) for loss in (LABELS, TAUGHT) for length in (LONG, WHOLE)}
+    short = {(loss, SHORT) for loss in (*LOSSES, "hidden", "relation", LABELS)}
+    assert {(loss, length) for loss, length, shape in cells if shape == base} == short | longer
+    assert {shape.n_layers for loss, _, shape in cells if loss == LABELS} == {6, 4, 3, 2, 1}
+    by_shape = [{shape for loss, _, shape in cells if loss == which} for which in (LABELS, TAUGHT)]
     assert by_shape[0] == by_shape[1] and len(by_shape[0]) == 10
 
 
@@ -95,7 +97,8 @@ def run(ranking_folder, tmp_path_factory):
 
 
 RECIPE = Recipe(name="small", pruned=Shape(n_layers=2, n_heads=6, d_ff=384), student=SMALL)
-TRIED = [(LABELS, SMALL), (TAUGHT + LONG, SMALL), (LABELS + WHOLE, SMALL), (TAUGHT + WHOLE, SMALL), ("relation", SMALL)]
+NAMED = [(LABELS, SHORT), (TAUGHT, LONG), (LABELS, WHOLE), (TAUGHT, WHOLE), ("relation", SHORT)]
+TRIED = [(loss, length, SMALL) for loss, length in NAMED]
 
 
 def study(run):
@@ -119,23 +122,23 @@ def test_a_cell_is_made_once_and_again_when_it_is_gone_or_its_code_has_changed(r
 def test_cells_are_trained_by_what_they_are_named_for_and_judged_beside_what_they_start_from(run, monkeypatch):
     monkeypatch.setattr(grid, "cells", lambda: TRIED)
     study(run)
-    made = {one.loss: one for one in recorded_grid.read(dataset_hash=run.catalogue.hash, profile="ci")}
-    assert made.keys() == {loss for loss, _ in TRIED}
+    made = {(one.loss, one.length): one for one in recorded_grid.read(dataset_hash=run.catalogue.hash, profile="ci")}
+    assert made.keys() == set(NAMED)
     for one in made.values():
         assert one.macs_per_pair < one.pruned_macs_per_pair < one.teacher_macs_per_pair and one.n_layers == 1
         assert len({one.pruned_ndcg10, one.teacher_ndcg10, one.ndcg10}) == 3
     assert len({one.ndcg10 for one in made.values()}) > 3, "what a student learns from makes a difference"
-    whole = {loss: len(one.by_query) for loss, one in made.items() if one.by_query}
-    assert whole.keys() == {LABELS + WHOLE, TAUGHT + WHOLE} and min(whole.values()) > 10
+    whole = {named: len(one.by_query) for named, one in made.items() if one.by_query}
+    assert whole.keys() == {(LABELS, WHOLE), (TAUGHT, WHOLE)} and min(whole.values()) > 10
 
 
 def test_a_long_student_sees_as_many_pairs_as_the_recipes_and_others_fewer(run):
     work = grid.begin(run, RECIPE)
-    budgets = [grid.budget_of(work, loss) for loss in (LABELS, TAUGHT + LONG, LABELS + WHOLE, TAUGHT + WHOLE)]
+    budgets = [grid.budget_of(work, loss, length=length) for loss, length in NAMED[:4]]
     assert [budget.n_pairs for budget in budgets] == [64, 256, 320, 256]
     own = dataclasses.replace(work, recipe=RECIPE.revised(n_distil_pairs=160, n_label_pairs=0))
-    assert [grid.budget_of(own, loss).n_pairs for loss in (LABELS, LABELS + WHOLE)] == [40, 160]
-    assert grid.make_cell(work, TAUGHT + WHOLE, shape=SMALL).n_pairs == 320, "scores, then labels"
+    assert [grid.budget_of(own, LABELS, length=length).n_pairs for length in (SHORT, WHOLE)] == [40, 160]
+    assert grid.make_cell(work, TAUGHT, length=WHOLE, shape=SMALL).n_pairs == 320, "scores, then labels"
 
 
 def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
@@ -149,11 +152,16 @@ def test_the_table_has_a_line_for_each_shape_and_a_column_for_each_loss():
 
 
 def test_every_loss_of_one_shape_stands_in_a_table_of_its_own_the_best_first():
-    for one in (cell(), cell(LABELS, ndcg10=0.7), cell("margin_mse", ndcg10=0.72), cell(LABELS + LONG, n_pairs=400)):
+    for one in (
+        cell(),
+        cell(LABELS, ndcg10=0.7),
+        cell("margin_mse", ndcg10=0.72),
+        cell(LABELS, length=LONG, n_pairs=400),
+    ):
         recorded_grid.write(one)
     recorded_grid.write(cell(d_ff=480, ndcg10=0.9))
     shown = show_recorded.grid_losses(SHOP)
-    assert shown.index.tolist() == [TAUGHT, "margin_mse", LABELS, LABELS + LONG]
+    assert shown.index.tolist() == [TAUGHT, "margin_mse", LABELS, f"{LABELS}, {LONG}"]
     assert shown.index.name == "3 layers, 4 heads, 240 neurons; seed 0"
     assert "margin_mse" not in show_recorded.grid(SHOP).columns
     last = shown.iloc[-1]
@@ -170,9 +178,9 @@ def test_cells_of_two_data_sets_of_one_name_lie_side_by_side_and_are_never_mixed
 
 
 def test_every_loss_of_the_grid_is_put_into_words():
-    assert {recorded_grid.method(loss) for loss, _ in grid.cells()} == recorded_grid.COPIES.keys()
-    assert cell(TAUGHT + WHOLE).copies == f"{cell(TAUGHT).copies}, then labels"
-    assert cell(LABELS + WHOLE).copies == cell(LABELS).copies
+    assert {loss for loss, _, _ in grid.cells()} == recorded_grid.COPIES.keys()
+    assert cell(TAUGHT, length=WHOLE).copies == f"{cell(TAUGHT).copies}, then labels"
+    assert cell(LABELS, length=WHOLE).copies == cell(LABELS).copies
 
 
 def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how_many_the_teacher_helps():
@@ -182,7 +190,7 @@ def test_the_picture_has_the_ways_that_were_tried_at_many_shapes_and_says_at_how
     recorded_grid.write(cell(d_ff=480, ndcg10=0.75))
     recorded_grid.write(cell("margin_mse"))
     cells = recorded_grid.read(dataset_hash="h")
-    assert recorded_grid.families(cells) == {
+    assert grid_tables.families(cells) == {
         f"{LABELS}, 4 heads, 240 neurons": [(720, 0.82), (240, 0.35)],
         f"{TAUGHT}, 4 heads, 240 neurons": [(720, 0.80), (240, 0.60)],
         f"{TAUGHT}, 4 heads, 480 neurons": [(1440, 0.75)],
@@ -201,11 +209,11 @@ def test_several_seeds_are_shown_by_their_mean_and_named():
         recorded_grid.write(cell(n_layers=1, seed=seed, ndcg10=0.2))
         recorded_grid.write(cell(LABELS, n_layers=1, seed=seed, ndcg10=0.2))
     cells = recorded_grid.read(dataset_hash="h")
-    shown = recorded_grid.table(cells)
+    shown = grid_tables.tabulate_shapes(cells)
     assert shown.index.name == "student, seeds 0, 1"
     assert shown.loc["3 layers, 4 heads, 240 neurons"].to_dict() == {"MACs": "25%", TAUGHT: "0.650", LABELS: "0.550"}
-    assert recorded_grid.families(cells)[f"{TAUGHT}, 4 heads, 240 neurons"] == [(720, 0.65), (240, 0.2)]
-    assert recorded_grid.gaps(cells)["3 layers, 4 heads, 240 neurons"] == pytest.approx(0.1)
+    assert grid_tables.families(cells)[f"{TAUGHT}, 4 heads, 240 neurons"] == [(720, 0.65), (240, 0.2)]
+    assert grid_tables.gaps(cells)["3 layers, 4 heads, 240 neurons"] == pytest.approx(0.1)
 
 
 def test_the_readme_says_where_the_teachers_scores_beat_labels():
@@ -216,7 +224,7 @@ def test_the_readme_says_where_the_teachers_scores_beat_labels():
     said = results_page.labels_or_teacher(recorded_grid.read(dataset_hash="h"))
     assert said.endswith("the teacher's scores beat labels at 1 of 2 shapes (-0.20 to +0.20).\n")
     for loss, ndcg10 in ((TAUGHT, 0.875), (LABELS, 0.75)):
-        recorded_grid.write(cell(loss + LONG, ndcg10=ndcg10))
+        recorded_grid.write(cell(loss, length=LONG, ndcg10=ndcg10))
     said = results_page.labels_or_teacher(recorded_grid.read(dataset_hash="h"))
     long = f"in the steps of a long run `{LABELS}` 0.750, `{TAUGHT}` 0.875 (teacher 0.900)"
     assert said.endswith(f"1 of 2 shapes (-0.20 to +0.20); {long}.\n")
@@ -230,11 +238,13 @@ def test_the_whole_recipe_is_held_against_labels_alone_query_by_query(taught, ve
     assert show_recorded.worth_of_scores(SHOP) == ""
     alone = [0.6, 0.8] * 20
     for seed in (0, 1):
-        recorded_grid.write(cell(LABELS + WHOLE, seed=seed, ndcg10=0.7, by_query=alone))
+        recorded_grid.write(cell(LABELS, length=WHOLE, seed=seed, ndcg10=0.7, by_query=alone))
     assert show_recorded.worth_of_scores(SHOP) == ""  # nothing to compare it with
-    recorded_grid.write(cell(TAUGHT + WHOLE, ndcg10=taught, by_query=[taught] * 40))
-    recorded_grid.write(cell(TAUGHT + WHOLE, seed=2, ndcg10=0.1, by_query=[0.1] * 40))  # nobody to compare it with
-    recorded_grid.write(cell(TAUGHT + WHOLE, seed=1, code="older", by_query=[0.1] * 40))
+    recorded_grid.write(cell(TAUGHT, length=WHOLE, ndcg10=taught, by_query=[taught] * 40))
+    recorded_grid.write(
+        cell(TAUGHT, length=WHOLE, seed=2, ndcg10=0.1, by_query=[0.1] * 40)
+    )  # nobody to compare it with
+    recorded_grid.write(cell(TAUGHT, length=WHOLE, seed=1, code="older", by_query=[0.1] * 40))
     said = show_recorded.worth_of_scores(SHOP)
     assert said.startswith("NDCG@10 on valid, in as many steps as the whole recipe")
     assert f"scores, then labels {taught:.3f}, labels alone 0.700; the first minus the second " in said

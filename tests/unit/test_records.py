@@ -349,7 +349,7 @@ tables.stack([plots.spread, show_recorded.quality, report.write])
         ("course/tables.py", "def stack(", True),
         ("course/report.py", "def write(", True),
         ("course/records/show_recorded.py", "def quality(", True),
-        ("course/records/recorded.py", "def table(", True),
+        ("course/records/recorded_tables.py", "def tabulate(", True),
         ("shrink/sparsify/sparsity.py", "def arrays(", True),
         ("shrink/distil/distillation.py", "def distil(", False),
         ("measure/timing.py", "def throughput(", False),

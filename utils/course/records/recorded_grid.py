@@ -1,26 +1,32 @@
 """The recorded grid of distillation: many small students of a few lengths of training, one JSON file each.
 
-Notebook 04 shows them as a table and a picture; `course results --grid` makes them.
+`course results --grid` makes them; `grid_tables` draws them together.
 """
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import disk, settings
-from utils.course.records import recorded, recorded_tables
-from utils.rank import metrics
-from utils.rank.metrics import Quality
+from utils.course.records import recorded
 
 LABELS = "labels"  # the teacher's own loss on labels, which is pruning and a fine-tune
-LONG = "_long"  # ends the name of a loss whose student saw as many pairs as the recipe's before its labels
-WHOLE = "_whole"  # ends that of one with as many steps as the whole recipe, scores and labels together
-KEY = ("dataset", "dataset_hash", "profile", "seed", "loss", "n_layers", "n_heads", "d_ff")  # tell a cell from others
+SHORT, LONG, WHOLE = "short", "long", "whole"  # as many pairs as the recipe's student sees before its labels, or all
+KEY = (
+    "dataset",
+    "dataset_hash",
+    "profile",
+    "seed",
+    "loss",
+    "length",
+    "n_layers",
+    "n_heads",
+    "d_ff",
+)  # tell a cell from others
 COPIES = {
     LABELS: "nothing: it learns from labels alone",
     "logit_mse": "the scores themselves",
@@ -37,8 +43,10 @@ class Cell(BaseModel):
     """One student of the grid, judged on valid.
 
     Attributes:
-        loss: a name in `distil_losses.LOSSES`, or LABELS, either of them with or without LONG or WHOLE; "hidden" or
-            "relation" for the default recipe's loss with that match of the teacher's inside beside it.
+        loss: a name in `distil_losses.LOSSES`, or LABELS; "hidden" or "relation" for the default recipe's loss with
+            that match of the teacher's inside beside it.
+        length: SHORT; LONG, as many pairs as the recipe's student sees before its labels; WHOLE, as many steps as the
+            whole recipe has, scores and labels together.
         n_layers, n_heads, d_ff: the student's shape.
         n_pairs: steps times pairs of a step, the same for every loss of one length; lists that are not full have fewer.
         macs_per_pair, pruned_macs_per_pair, teacher_macs_per_pair: all counted in PyTorch.
@@ -53,6 +61,7 @@ class Cell(BaseModel):
     profile: str
     seed: int
     loss: str
+    length: Literal["short", "long", "whole"] = SHORT
     n_layers: int
     n_heads: int
     d_ff: int
@@ -79,8 +88,12 @@ class Cell(BaseModel):
     @property
     def copies(self) -> str:
         """What the student learns from, in words."""
-        base = method(self.loss)
-        return COPIES[base] + ", then labels" * (self.loss.endswith(WHOLE) and base != LABELS)
+        return COPIES[self.loss] + ", then labels" * (self.length == WHOLE and self.loss != LABELS)
+
+    @property
+    def name(self) -> str:
+        """The loss, with the length where it is not the short one."""
+        return self.loss if self.length == SHORT else f"{self.loss}, {self.length}"
 
     @property
     def width(self) -> str:
@@ -88,29 +101,23 @@ class Cell(BaseModel):
         return f"{self.n_heads} heads, {self.d_ff} neurons"
 
 
-def method(loss: str) -> str:
-    """The name of a loss without its length."""
-    return loss.removesuffix(LONG).removesuffix(WHOLE)
-
-
 def folder() -> Path:
     """Where the cells lie."""
     return settings.RESULTS / "grid"
 
 
-def path_of(
-    *, dataset: str, dataset_hash: str, profile: str, seed: int, loss: str, n_layers: int, n_heads: int, d_ff: int
-) -> Path:
-    """The file of one cell."""
-    stem = recorded.stem(dataset=dataset, dataset_hash=dataset_hash, profile=profile, seed=seed)
-    return folder() / f"{stem}-{loss}-{n_layers}-{n_heads}-{d_ff}.json"
+def path_of(key: Mapping[str, str | int]) -> Path:
+    """The file of one cell, by the fields in KEY."""
+    stem = recorded.stem(**{name: key[name] for name in ("dataset", "dataset_hash", "profile", "seed")})
+    loss = key["loss"] if key["length"] == SHORT else f"{key['loss']}_{key['length']}"
+    return folder() / f"{stem}-{loss}-{key['n_layers']}-{key['n_heads']}-{key['d_ff']}.json"
 
 
 def write(cell: Cell) -> Path:
     """Record a cell; an older record of the same cell is replaced."""
-    path = path_of(**cell.model_dump(include=set(KEY)))
+    path = path_of(cell.model_dump(include=set(KEY)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    return disk.write_whole(path, cell.model_dump_json(indent=1) + "\n")
+    return disk.write_whole(path, disk.json_text(cell.model_dump()))
 
 
 def read(*, dataset_hash: str, profile: str = "laptop") -> list[Cell]:
@@ -121,146 +128,11 @@ def read(*, dataset_hash: str, profile: str = "laptop") -> list[Cell]:
     """
     cells = map(_read_one, sorted(folder().glob(f"*-{profile}-*.json")))
     found = [cell for cell in cells if (cell.dataset_hash, cell.profile) == (dataset_hash, profile)]
-    return sorted(found, key=lambda cell: (-cell.macs_per_pair, cell.loss))
+    return sorted(found, key=lambda cell: (-cell.macs_per_pair, cell.loss, cell.length))
 
 
 def _read_one(path: Path) -> Cell:
     try:
         return Cell.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
-        raise ValueError(f"grid/{path.name}: {where}: {error.errors()[0]['msg']}; delete it") from None
-
-
-def mean_over_seeds(cells: list[Cell]) -> list[Cell]:
-    """One cell for each loss and shape, with the mean NDCG@10 of its seeds, and nothing of single queries."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((cell.loss, cell.shape), []).append(cell)
-    means = ("ndcg10", "pruned_ndcg10", "teacher_ndcg10", "seconds")
-    return [
-        same[0].model_copy(
-            update={name: statistics.fmean(getattr(cell, name) for cell in same) for name in means} | {"by_query": []}
-        )
-        for same in groups.values()
-    ]
-
-
-def table(cells: list[Cell]) -> pd.DataFrame:
-    """NDCG@10 on valid of every shape (lines) on labels and with what else was tried at more than one shape (columns).
-
-    The mean over the seeds that are recorded.
-    """
-    lines: dict[str, dict[str, str]] = {}
-    many = {cell.loss for cell in _of_many_shapes(cells)} | {LABELS}
-    for cell in mean_over_seeds([cell for cell in cells if cell.loss in many] or cells):
-        line = lines.setdefault(cell.shape, {"MACs": f"{cell.macs_per_pair / cell.teacher_macs_per_pair:.0%}"})
-        line[cell.loss] = f"{cell.ndcg10:.3f}"
-    return pd.DataFrame.from_dict(lines, orient="index").fillna("–").rename_axis(f"student, {_seeds(cells)}")
-
-
-def losses(cells: list[Cell]) -> pd.DataFrame:
-    """NDCG@10 on valid of every loss at the shape at which most were tried, the mean over the recorded seeds.
-
-    Sorted by the number of pairs, then by NDCG@10, the best first.
-    """
-    means = mean_over_seeds(cells)
-    shape = statistics.mode(cell.shape for cell in means)
-    found = sorted((cell for cell in means if cell.shape == shape), key=lambda cell: (cell.n_pairs, -cell.ndcg10))
-    lines = [
-        {
-            f"{shape}; {_seeds(cells)}": cell.loss,
-            "what the student copies": cell.copies,
-            "pairs": f"{cell.n_pairs:,}",
-            "NDCG@10": f"{cell.ndcg10:.3f}",
-            "of the teacher's": f"{cell.ndcg10 / cell.teacher_ndcg10:.1%}",
-        }
-        for cell in found
-    ]
-    frame = pd.DataFrame(lines)
-    return frame.set_index(frame.columns[0])
-
-
-def families(cells: list[Cell]) -> dict[str, list[tuple[float, float]]]:
-    """(MACs a pair, mean NDCG@10) of the losses that were tried at more than one shape, by loss and width; then of the
-    two models that they come from.
-    """
-    found: dict[str, list[tuple[float, float]]] = {}
-    cells = mean_over_seeds(cells)
-    for cell in _of_many_shapes(cells):
-        found.setdefault(f"{cell.loss}, {cell.width}", []).append((cell.macs_per_pair, cell.ndcg10))
-    first = cells[0]
-    found["pruned, the start of all"] = [(first.pruned_macs_per_pair, first.pruned_ndcg10)]
-    return found | {"teacher": [(first.teacher_macs_per_pair, first.teacher_ndcg10)]}
-
-
-def gaps(cells: list[Cell]) -> dict[str, float]:
-    """By shape, the largest model first, what the teacher's scores give over labels; only shapes that have both."""
-    cells = mean_over_seeds(cells)
-    taught = {cell.shape: cell.ndcg10 for cell in _of_many_shapes(cells) if cell.loss != LABELS}
-    alone = {cell.shape: cell.ndcg10 for cell in cells if cell.loss == LABELS}
-    return {shape: ndcg10 - alone[shape] for shape, ndcg10 in taught.items() if shape in alone}
-
-
-def verdict(cells: list[Cell]) -> str:
-    """At how many shapes the teacher's scores beat labels, in words; "" before any shape has both."""
-    if not (found := gaps(cells).values()):
-        return ""
-    won, ends = sum(gap > 0 for gap in found), [f"{end(found):+.2f}" for end in (min, max)]
-    return f"in equal steps the teacher's scores beat labels at {won} of {len(found)} shapes ({' to '.join(ends)})"
-
-
-def long_runs(cells: list[Cell]) -> dict[str, float]:
-    """Mean NDCG@10 of the students that had as many steps as the recipe's, by loss."""
-    return {cell.loss.removesuffix(LONG): cell.ndcg10 for cell in mean_over_seeds(cells) if cell.loss.endswith(LONG)}
-
-
-def whole_runs(cells: list[Cell]) -> tuple[Quality, Quality] | None:
-    """Quality on valid of the students of scores, then labels, and of those of labels alone in as many steps.
-
-    Of the seeds that have both, made by the same code; each query has its mean over them. None where there are none.
-    """
-    whole = [cell for cell in cells if cell.loss.endswith(WHOLE)]
-    pairs = [
-        (taught.by_query, alone.by_query)
-        for taught in whole
-        for alone in whole
-        if method(taught.loss) != LABELS == method(alone.loss)
-        and (taught.seed, taught.code) == (alone.seed, alone.code)
-    ]
-    if not pairs:
-        return None
-    taught, alone = (Quality.of_values(np.mean(of_seeds, axis=0)) for of_seeds in zip(*pairs, strict=True))
-    return taught, alone
-
-
-def worth_of_scores(cells: list[Cell]) -> str:
-    """Whether the teacher's scores paid in the whole recipe, in words; "" before that is recorded."""
-    if not (both := whole_runs(cells)):
-        return ""
-    taught, alone = both
-    worth = metrics.paired_bootstrap(taught, alone, n_resamples=recorded_tables.N_RESAMPLES)
-    if worth.low > 0:
-        what = "the teacher's scores paid"
-    elif worth.high < 0:
-        what = "labels alone did better"
-    else:
-        what = "no difference is sure"
-    interval = f"{worth.mean:+.3f} [{worth.low:+.3f}, {worth.high:+.3f}]"
-    return (
-        f"in as many steps as the whole recipe: scores, then labels {taught.ndcg10:.3f}, labels alone "
-        f"{alone.ndcg10:.3f}; the first minus the second {interval}: {what}"
-    )
-
-
-def _of_many_shapes(cells: list[Cell]) -> list[Cell]:
-    """Cells of losses that were tried at more than one shape."""
-    shapes: dict[str, set[str]] = {}
-    for cell in cells:
-        shapes.setdefault(cell.loss, set()).add(cell.shape)
-    return [cell for cell in cells if len(shapes[cell.loss]) > 1]
-
-
-def _seeds(cells: list[Cell]) -> str:
-    seeds = sorted({cell.seed for cell in cells})
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        raise ValueError(f"grid/{path.name}: {disk.first_error(error)}; delete it") from None

@@ -12,7 +12,7 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from utils.course.records import recorded, recorded_grid, recorded_tables
+from utils.course.records import grid_tables, recorded, recorded_grid, recorded_tables
 from utils.course.records.recorded import Record
 from utils.course.records.recorded_grid import Cell
 from utils.course.run import Run
@@ -45,26 +45,26 @@ def kept(run: Run, *, stage: str = "") -> pd.DataFrame | Markdown:
 
 def grid(run: Run) -> pd.DataFrame | Markdown:
     """NDCG@10 on valid of the shapes of the grid of distillation that are recorded for the run's data."""
-    return recorded_grid.table(cells) if (cells := _cells(run)) else _missing(run, "--grid")
+    return grid_tables.tabulate_shapes(cells) if (cells := _cells(run)) else _missing(run, "--grid")
 
 
 def grid_losses(run: Run) -> pd.DataFrame | None:
     """NDCG@10 on valid of every loss of the grid at its one shape; None before there are any."""
-    return recorded_grid.losses(cells) if (cells := _cells(run)) else None
+    return grid_tables.tabulate_losses(cells) if (cells := _cells(run)) else None
 
 
 def grid_picture(run: Run) -> Figure | None:
     """The recorded students' NDCG@10 against their work, taught and on labels alone; None before there are both."""
     cells = _cells(run)
-    if not (verdict := recorded_grid.verdict(cells)):
+    if not (verdict := grid_tables.verdict(cells)):
         return None
     title = verdict[0].upper() + verdict[1:]
-    return plots.quality_against_work(recorded_grid.families(cells), title=title)
+    return plots.quality_against_work(grid_tables.families(cells), title=title)
 
 
 def worth_of_scores(run: Run) -> str:
     """What the teacher's scores gave beside labels, in a sentence; "" before that is recorded."""
-    said = recorded_grid.worth_of_scores(_cells(run))
+    said = grid_tables.worth_of_scores(_cells(run))
     return f"NDCG@10 on valid, {said}." if said else ""
 
 
