@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from utils import settings
+from utils import disk, settings
 from utils.measure.row_groups import Row, group_of
 
 GATES = settings.ROOT / "tests" / "notebooks.yaml"
@@ -63,9 +63,7 @@ def read() -> dict[str, Gate]:
         try:
             gates[name] = Gate.model_validate(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, (name, *first["loc"])))
-            raise ValueError(f"{GATES.name}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise ValueError(f"{GATES.name}: {name}.{disk.first_error(error, whole='gate')}") from None
     return gates
 
 

@@ -238,7 +238,7 @@ def test_a_folder_with_an_int8_graph_opens_as_any_other(ranking_folder, world, t
 
     folder = shutil.copytree(ranking_folder, tmp_path / "quantized")
     path = int8_onnx.static(graph(ranking_folder), graph(folder), batches=world["batches"])
-    opened = runtimes.open_ranker(folder, runtime="onnxruntime", precision="int8", threads=1, max_tokens=64)
+    opened = runtimes.open_ranker(folder, runtime="onnxruntime", threads=1, max_tokens=64)
     found = opened.score(world["pairs"])
     np.testing.assert_array_equal(found, scores(path, world))
     assert drift(found, world) > 0

@@ -138,7 +138,7 @@ def test_changed_data_makes_every_stage_again(run):
         ("shrink/quantize/calibration.py", "def draw(", ["quantized"]),
         ("rank/models.py", "def save(", ["pruned", "student", "quantized"]),
         ("shrink/sparsify/sparsity.py", "def arrays(", []),
-        ("measure/ledger.py", "class Row(", []),
+        ("measure/row_groups.py", "class Row(", []),
     ],
 )
 def test_changed_code_makes_just_the_stages_again_that_it_makes(run, source, monkeypatch, file, start, again):

@@ -200,7 +200,7 @@ def test_scores_of_another_teacher_or_of_other_data_and_damaged_ones_are_refused
 
 
 @pytest.mark.parametrize(
-    ("file", "start"), [("shrink/distil/scored_pairs.py", "def teach("), ("rank/ranker.py", "class BatchedRanker")]
+    ("file", "start"), [("shrink/distil/scored_pairs.py", "def score("), ("rank/ranker.py", "class BatchedRanker")]
 )
 def test_scores_that_other_code_made_are_refused(kept, source, file, start):
     _, folder = kept

@@ -15,6 +15,7 @@ from datasets import Dataset
 from utils import environment, freshness
 from utils.course import measure_stage, stages
 from utils.course.run import Run
+from utils.data.catalogue import texts_of
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
 from utils.rank import metrics, models, runtimes, training
@@ -58,7 +59,7 @@ def on_valid(run: Run, *chosen: Recipe) -> dict[str, float]:
     """NDCG@10 on queries of valid of the teacher and of the stage that each recipe ends in, by stage, to choose by."""
     n_queries = distillation.JUDGED_TIMES * run.profile.n_stop_queries
     some = training.first_queries(run.catalogue.pairs["valid"], n_queries=n_queries)
-    texts = list(zip(some["query"], some["product"], strict=True))
+    texts = texts_of(some)
     ends = ["teacher", *(stage_name("quantized", recipe=one) for one in chosen)]
     at = {"runtime": "openvino", "threads": run.machine["cores"], "max_tokens": run.profile.max_tokens}
     rankers = {stage: runtimes.open_ranker(run.stage(stage), **at) for stage in ends}

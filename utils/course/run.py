@@ -103,8 +103,7 @@ class Run:
 
     def pairs(self, split: str) -> list[Pair]:
         """The judged pairs of a split as (query, product) texts."""
-        rows = self.catalogue.pairs[split]
-        return list(zip(rows["query"], rows["product"], strict=True))
+        return catalogues.texts_of(self.catalogue.pairs[split])
 
     def mean_tokens(self) -> int:
         """Tokens of a pair by the teacher's tokenizer, the mean over pairs of valid; work is counted at it."""

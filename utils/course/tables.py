@@ -61,7 +61,7 @@ def qualities(found: Mapping[str, Quality], *, against: Mapping[str, Interval] |
         row = {"ranker": name, "NDCG@10": f"{quality.ndcg10:.3f}", "MRR@10": f"{quality.mrr10:.3f}"}
         if against and name in against:
             interval = against[name]
-            row["difference [95% interval]"] = f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+            row["difference [95% interval]"] = interval.signed()
         rows.append(row)
     return from_rows(rows).fillna("–")
 
@@ -79,7 +79,7 @@ def say_end_to_end(judged: EndToEnd, *, n_candidates: int, n_resamples: int) -> 
     change = paired_bootstrap(judged.quality["ranker"], judged.quality["BM25"], n_resamples=n_resamples)
     return (
         f"{judged.n_queries} queries, {n_candidates} candidates each; {say_recall(judged, n_candidates=n_candidates)}\n"
-        f"the teacher's order less BM25's: {change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+        f"the teacher's order less BM25's: {change.signed()}"
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from utils import settings
+from utils import disk, settings
 from utils.measure.row_groups import Row
 from utils.rank import runtimes
 
@@ -65,9 +65,8 @@ def read(path: Path) -> list[Row]:
         try:
             rows.append(Row.model_validate_json(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "row"
-            raise ValueError(f"{path.name} line {number}: {field}: {first['msg']}; delete the line and rerun") from None
+            said = disk.first_error(error, whole="row")
+            raise ValueError(f"{path.name} line {number}: {said}; delete the line and rerun") from None
     return rows
 
 

@@ -44,12 +44,6 @@ def tabulate(rows: Sequence[Row], *, columns: Mapping[str, Column] = COLUMNS) ->
     return pd.DataFrame(cells, index=pd.Index([row.label for row in rows], name="row"))
 
 
-def delta_words(delta: Delta, *, digits: int = 3) -> str:
-    """A difference with its interval, as all tables of the course write it."""
-    mean, low, high = (f"{value:+.{digits}f}" for value in (delta.mean, delta.low, delta.high))
-    return f"{mean} [{low}, {high}]"
-
-
 def _cell(row: Row, title: str, column: Column) -> str:
     place, form = column
     if title == "threads" and row.speed.latency_ms is None:  # of a row without times they say nothing
@@ -57,7 +51,7 @@ def _cell(row: Row, title: str, column: Column) -> str:
     figure = _figure(row, place)
     if figure is None:
         return DASH
-    return form.format(delta_words(figure) if isinstance(figure, Delta) else figure / UNITS.get(title, 1))
+    return form.format(figure.signed() if isinstance(figure, Delta) else figure / UNITS.get(title, 1))
 
 
 def _figure(row: Row, place: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from utils.measure.variant import Variant
+from utils.rank.metrics import Interval
 
 Machine = dict[str, str | bool | int | float | list[str] | None]
 
@@ -77,6 +78,10 @@ class Delta(Strict):
     mean: float
     low: float
     high: float
+
+    def signed(self) -> str:
+        """As `Interval.signed`."""
+        return Interval(self.mean, self.low, self.high).signed()
 
 
 class Identity(Group):

@@ -8,6 +8,7 @@ import numpy as np
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
+from utils.data.catalogue import texts_of
 from utils.rank import models, tokens
 
 
@@ -22,7 +23,7 @@ def open_bi_encoder(checkpoint: str = models.MINILM) -> SentenceTransformer:
 def bi_encoder_scores(encoder: SentenceTransformer, pairs: Dataset, *, batch_size: int = 64) -> np.ndarray:
     """Cosine of the query's and the product's vector: (n_pairs,), float32. Every distinct text is encoded once."""
     queries, products = (_encode(encoder, pairs[column], batch_size=batch_size) for column in ("query", "product"))
-    columns = zip(pairs["query"], pairs["product"], strict=True)
+    columns = texts_of(pairs)
     return np.array([queries[query] @ products[product] for query, product in columns], dtype=np.float32)
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from datasets import Dataset
 from scipy.stats import rankdata
 
+from utils.data.catalogue import rows_by_query
+
 DEPTH = 10  # positions that both figures look at
 DISCOUNTS = 1 / np.log2(np.arange(DEPTH) + 2)
 
@@ -56,6 +58,11 @@ class Interval:
     low: float
     high: float
 
+    def signed(self, *, digits: int = 3) -> str:
+        """The difference as all tables of the course write it, such as +0.012 [-0.003, +0.027]."""
+        mean, low, high = (f"{value:+.{digits}f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}]"
+
 
 def evaluate(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
     """Quality of `scores` (n_pairs,) on the judged pairs, gains taken as they are (not as 2^gain - 1).
@@ -87,11 +94,8 @@ def evaluate(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
 
 def rows_to_rank(pairs: Dataset) -> dict[str, list[int]]:
     """The rows of each query whose products have two different labels, by query_id; none where labels are alike."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, query_id in enumerate(pairs["query_id"][:]):
-        rows[query_id].append(row)
     gains = pairs["gain"][:]
-    return {query_id: places for query_id, places in rows.items() if len({gains[row] for row in places}) > 1}
+    return {query_id: rows for query_id, rows in rows_by_query(pairs).items() if len({gains[row] for row in rows}) > 1}
 
 
 def ndcg10(gains: Sequence[int], *, scores: np.ndarray, judged: Sequence[int] | None = None) -> float:
@@ -226,11 +230,8 @@ def reciprocal_rank_fusion(pairs: Dataset, *scores: np.ndarray, k: int = 60) -> 
 
     Source: Cormack, Clarke, Büttcher, "Reciprocal rank fusion", SIGIR 2009, https://doi.org/10.1145/1571941.1572114
     """
-    rows: dict[str, list[int]] = defaultdict(list)
-    for i, query_id in enumerate(pairs["query_id"][:]):
-        rows[query_id].append(i)
-    fused = np.zeros(len(pairs))
+    fused, grouped = np.zeros(len(pairs)), rows_by_query(pairs).values()
     for scoring in scores:
-        for indices in rows.values():
-            fused[indices] += 1.0 / (k + rankdata(-np.asarray(scoring)[indices]))
+        for rows in grouped:
+            fused[rows] += 1.0 / (k + rankdata(-np.asarray(scoring)[rows]))
     return fused

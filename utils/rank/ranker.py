@@ -30,16 +30,14 @@ class BatchedRanker:
 
     Attributes:
         forward: takes input_ids, attention_mask and token_type_ids (n_pairs, n_tokens), gives logits (n_pairs,).
-        runtime, precision: names for the ledger.
+        runtime: the name of the engine behind `forward`, for messages.
     """
 
     tokenizer: PreTrainedTokenizerBase
     forward: Callable[[Batch], np.ndarray]
     runtime: str
-    precision: str = "fp32"
     max_tokens: int = 96
     batch_size: int = 32
-    threads: int = 1
 
     def score(self, pairs: Sequence[Pair]) -> np.ndarray:
         """Scores (len(pairs),), float32, higher is better, in the order of `pairs`.
@@ -59,8 +57,8 @@ class BatchedRanker:
         if not np.isfinite(scores).all():
             place = int(np.flatnonzero(~np.isfinite(scores))[0])
             raise ValueError(
-                f"{self.runtime}, {self.precision}: the score of pair {place} is {scores[place]}, not a finite number; "
-                "make the model folder again, or open it in another runtime or precision"
+                f"{self.runtime}: the score of pair {place} is {scores[place]}, not a finite number; "
+                "make the model folder again, or open it in another runtime"
             )
         return scores
 

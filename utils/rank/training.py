@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from utils import disk, environment
+from utils.data.catalogue import rows_by_query, texts_of
 from utils.rank import metrics, ranker, runtimes
 from utils.rank.metrics import Quality
 from utils.rank.setting import LIST_SIZE, Budget, Setting
@@ -136,7 +137,7 @@ def evaluate(
 ) -> Quality:
     """Quality of a model in memory on judged pairs."""
     scorer = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=torch.get_num_threads(), max_tokens=max_tokens)
-    scores = scorer.score(list(zip(pairs["query"], pairs["product"], strict=True)))
+    scores = scorer.score(texts_of(pairs))
     return metrics.evaluate(pairs, scores, top_gain=top_gain)
 
 
@@ -168,11 +169,8 @@ def draw_lists(pairs: Dataset, *, n_lists: int, seed: int) -> Dataset:
         ValueError: no query has two different labels.
     """
     rng = random.Random(seed)
-    rows_of: dict[str, list[int]] = {}
-    for row, query_id in enumerate(pairs["query_id"][:]):
-        rows_of.setdefault(query_id, []).append(row)
     gains, texts, queries = (pairs[name][:] for name in ("gain", "product", "query"))
-    usable = [rows for rows in rows_of.values() if len({gains[row] for row in rows}) > 1]
+    usable = [rows for rows in rows_by_query(pairs).values() if len({gains[row] for row in rows}) > 1]
     if not usable:
         raise ValueError("labels.csv: no train query has two different labels; judge good and bad products for some")
     drawn = []

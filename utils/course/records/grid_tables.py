@@ -126,10 +126,9 @@ def worth_of_scores(cells: list[Cell]) -> str:
         what = "labels alone did better"
     else:
         what = "no difference is sure"
-    interval = f"{worth.mean:+.3f} [{worth.low:+.3f}, {worth.high:+.3f}]"
     return (
         f"in as many steps as the whole recipe: scores, then labels {taught.ndcg10:.3f}, labels alone "
-        f"{alone.ndcg10:.3f}; the first minus the second {interval}: {what}"
+        f"{alone.ndcg10:.3f}; the first minus the second {worth.signed()}: {what}"
     )
 
 

@@ -101,9 +101,7 @@ def _read_one(path: Path) -> Record:
         record = Record.model_validate_json(path.read_bytes())
         record.ledger_rows()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise ValueError(f"{path.name}: {where}: {first['msg']}; delete it, then run: course results") from None
+        raise ValueError(f"{path.name}: {disk.first_error(error)}; delete it, then run: course results") from None
     return record
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from datasets import Dataset, Features, Value
 
 from utils import disk, freshness
-from utils.data.catalogue import Catalogue, normal_text
+from utils.data.catalogue import Catalogue, normal_text, texts_of
 from utils.rank.ranker import Ranker
 from utils.shrink.distil import unjudged
 from utils.shrink.distil.unjudged import Row
@@ -74,7 +74,7 @@ def score(ranker: Ranker, pairs: Dataset) -> Dataset:
     Raises:
         ValueError: a score is not a finite number.
     """
-    texts = list(zip(pairs["query"][:], pairs["product"][:], strict=True))
+    texts = texts_of(pairs)
     parts = [ranker.score(texts[at : at + SCORED_AT_ONCE]) for at in range(0, len(texts), SCORED_AT_ONCE)]
     scores = np.concatenate(parts).astype(np.float32)
     if not np.isfinite(scores).all():
@@ -169,4 +169,4 @@ def _judged(catalogue: Catalogue, *, held_out: set[str], at_most: int, rng: rand
 
 def _labelled(catalogue: Catalogue) -> set[tuple[str, str]]:
     train = catalogue.pairs["train"]
-    return set(zip(train["query"][:], train["product"][:], strict=True))
+    return set(texts_of(train))

@@ -8,18 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from utils.data.catalogue import Catalogue
+from utils.data.catalogue import Catalogue, rows_by_query, texts_of
 from utils.rank.ranker import Batch, Pair, encode
 
 
 def draw(catalogue: Catalogue, *, n_pairs: int, seed: int) -> list[Pair]:
     """Train pairs at random, one of each query in turn, so that no query speaks for all; fewer when there are fewer."""
     train = catalogue.pairs["train"]
-    of_query: dict[str, list[Pair]] = {}
-    for query_id, query, product in zip(train["query_id"], train["query"], train["product"], strict=True):
-        of_query.setdefault(query_id, []).append((query, product))
-    rng = random.Random(seed)
-    waiting = [rng.sample(pairs, len(pairs)) for pairs in of_query.values()]
+    texts, rng = texts_of(train), random.Random(seed)
+    waiting = [[texts[row] for row in rng.sample(rows, len(rows))] for rows in rows_by_query(train).values()]
     chosen: list[Pair] = []
     while waiting and len(chosen) < n_pairs:
         rng.shuffle(waiting)
@@ -45,7 +42,7 @@ def batches(
     if not pairs:
         raise ValueError("calibration: no pairs; give some of the train split, see calibration.draw")
     train = catalogue.pairs["train"]
-    allowed = set(zip(train["query"], train["product"], strict=True))
+    allowed = set(texts_of(train))
     if foreign := next((pair for pair in pairs if tuple(pair) not in allowed), None):
         raise ValueError(
             f"calibration: the pair of query '{foreign[0]}' is not of the train split; "

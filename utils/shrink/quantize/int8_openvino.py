@@ -23,6 +23,7 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from transformers import PreTrainedTokenizerBase
 
 from utils import disk
+from utils.data.catalogue import texts_of
 from utils.rank import metrics, runtimes
 from utils.rank.ranker import Batch, encode
 
@@ -141,16 +142,12 @@ def with_accuracy_control(
 
 def judged_queries(pairs: Dataset, *, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> list[JudgedQuery]:
     """The queries of judged pairs for `with_accuracy_control`; those whose gains are all alike are left out."""
-    rows: dict[str, list[int]] = {}
-    for row, query_id in enumerate(pairs["query_id"]):
-        rows.setdefault(query_id, []).append(row)
-    found = []
-    for query in (pairs[chosen] for chosen in rows.values()):
-        if len(set(query["gain"])) > 1:
-            encoded = encode(tokenizer, list(zip(query["query"], query["product"], strict=True)), max_tokens=max_tokens)
-            padded = dict(tokenizer.pad(encoded, padding=True, return_tensors="np"))
-            found.append(JudgedQuery(padded, np.array(query["gain"])))
-    return found
+    texts, gains, judged = texts_of(pairs), np.array(pairs["gain"][:]), []
+    for rows in metrics.rows_to_rank(pairs).values():
+        encoded = encode(tokenizer, [texts[row] for row in rows], max_tokens=max_tokens)
+        padded = dict(tokenizer.pad(encoded, padding=True, return_tensors="np"))
+        judged.append(JudgedQuery(padded, gains[rows]))
+    return judged
 
 
 def compress_weights(source: Path, *, bits: int, group_size: int = 64) -> openvino.Model:

@@ -12,6 +12,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from utils.data.catalogue import rows_by_query
 from utils.shrink.quantize import fake_quant
 
 Score = Callable[[], np.ndarray]
@@ -61,10 +62,7 @@ def swapped(pairs: Dataset, *, before: np.ndarray, after: np.ndarray) -> dict[st
 
     0 is the same order, 1 the reverse: (1 - Kendall's tau) / 2, ties counted as not swapped.
     """
-    rows: dict[str, list[int]] = {}
-    for row, query_id in enumerate(pairs["query_id"]):
-        rows.setdefault(query_id, []).append(row)
-    return {query_id: _opposed(before[chosen], after[chosen]) for query_id, chosen in rows.items()}
+    return {query_id: _opposed(before[rows], after[rows]) for query_id, rows in rows_by_query(pairs).items()}
 
 
 def short_name(name: str) -> str:
