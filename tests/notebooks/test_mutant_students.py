@@ -54,13 +54,13 @@ def problems(out, setting, start, *, heard):
     found = ranker.score(list(zip(valid["query"][:], valid["product"][:], strict=True)))
     quality = metrics.evaluate(valid, found, top_gain=shop.top_gain)
     changed = {"ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
-    rows = [of_notebook(out, "copied").model_copy(update=changed), of_notebook(out, "student")]
+    rows = [of_notebook(out, "copied").changed(quality=changed), of_notebook(out, "student")]
     return gates.problems(NAME, gates.read()[NAME], seconds=1, rows=rows)
 
 
 def of_notebook(out, stage):
     """The notebook's own row of a stage."""
-    return next(row for row in ledger.read(out / "ledger.jsonl") if (row.notebook, row.stage) == (NAME, stage))
+    return next(row for row in ledger.read(out / "ledger.jsonl") if (row.identity.notebook, row.stage) == (NAME, stage))
 
 
 def test_a_student_that_hears_its_teacher_passes(out, setting, start):

@@ -27,9 +27,9 @@ def shop():
 def faults_with(scores, *, out, shop):
     """What the gate of notebook 01 says when the teacher ranks by these scores."""
     quality = metrics.evaluate(shop.pairs["test"], scores, top_gain=shop.top_gain)
-    rows = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == RANKER]
+    rows = [row for row in ledger.read(out / "ledger.jsonl") if row.identity.notebook == RANKER]
     changed = {"ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
-    rows = [row.model_copy(update=changed) if row.stage == "teacher" else row for row in rows]
+    rows = [row.changed(quality=changed) if row.stage == "teacher" else row for row in rows]
     return gates.problems(RANKER, gates.read()[RANKER], seconds=1, rows=rows)
 
 
@@ -56,10 +56,12 @@ def test_the_teachers_scores_pass_and_the_same_shuffled_are_refused(out, shop):
 
 def test_a_row_with_a_forgotten_field_stops_the_notebook_and_names_the_field(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "NOTEBOOKS", tmp_path)
-    begin = (
-        "from utils import course\nlesson = course.begin('01_one', profile='ci', dataset='synthetic', seed=0, out=OUT)"
+    begin = "from utils import course\nrun = course.begin('01_one', profile='ci', dataset='synthetic', seed=0, out=OUT)"
+    add = (
+        "from utils.measure.row_groups import Speed\nfrom utils.measure.variant import Variant\n"
+        "speed = {'n_candidates': 100, 'pairs_per_s': 1.0, 'why_null': {'latency_ms': 'not timed'}}\n"
+        "run.add_row(Variant('x', 'x'), label='x', why_no_hash='none', speed=speed)"
     )
-    add = "run.add_row(stage='x', label='x', runtime='x', precision='x', device='cpu', threads=1)"
     nbformat.write(notebook(begin, add), tmp_path / "01_one.ipynb")
     with pytest.raises(execution.RunFailed, match="(?s)cell 2: ValidationError: .*batch_size is null without a reason"):
         runner.run(**CI, out=str(tmp_path / "out"), echo=lambda line: None)

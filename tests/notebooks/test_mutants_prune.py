@@ -35,10 +35,10 @@ def faults_without(*left_out, out, shop):
         pruning.cut_heads(model, n_heads=SHAPE.n_heads, importance=pruning.head_magnitude(model))
     if "neurons" not in left_out:
         pruning.cut_neurons(model, d_ff=SHAPE.d_ff, importance=pruning.neuron_magnitude(model))
-    own = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == NOTEBOOK]
+    own = [row for row in ledger.read(out / "ledger.jsonl") if row.identity.notebook == NOTEBOOK]
     macs = cost.macs_per_pair(model, n_tokens=n_tokens, exported=True)
-    sizes = vars(cost.count_parameters(model)) | {"macs_per_pair": macs}
-    rows = [row.model_copy(update=sizes) if row.stage == "pruned" else row for row in own]
+    changed = {"size": vars(cost.count_parameters(model)), "work": {"macs_per_pair": macs}}
+    rows = [row.changed(**changed) if row.stage == "pruned" else row for row in own]
     return gates.problems(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=rows)
 
 

@@ -18,14 +18,19 @@ def faults_with(*left, out, tmp_path):
     for runtime in left:
         shutil.rmtree(folder / GRAPHS[runtime])
         shutil.copytree(out / "student" / GRAPHS[runtime], folder / GRAPHS[runtime])
-    rows = [row for row in ledger.read(out / "ledger.jsonl") if row.notebook == NOTEBOOK]
-    found = [
-        row.model_copy(update={"disk_bytes": cost.disk_bytes(runtimes.shipped_files(folder, runtime=row.runtime))})
-        if row.stage == "quantized"
-        else row
-        for row in rows
-    ]
-    return gates.problems(NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=found)
+    rows = [row for row in ledger.read(out / "ledger.jsonl") if row.identity.notebook == NOTEBOOK]
+    return gates.problems(
+        NOTEBOOK, gates.read()[NOTEBOOK], seconds=1, rows=[of_files(row, folder=folder) for row in rows]
+    )
+
+
+def of_files(row, *, folder):
+    """The row with the bytes of the folder's files, where it is of the quantized stage."""
+    if row.stage != "quantized":
+        return row
+    return row.changed(
+        size={"disk_bytes": cost.disk_bytes(runtimes.shipped_files(folder, runtime=row.identity.runtime))}
+    )
 
 
 @pytest.mark.parametrize("left", [("onnxruntime",), ("openvino",), ("onnxruntime", "openvino")], ids="+".join)

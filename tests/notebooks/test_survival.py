@@ -38,11 +38,11 @@ with stages.whole(Path(OUT) / {stage!r}, notebook={notebook!r}) as folder:
 """
 ADD_ROWS = """
 from utils.measure import ledger
-from utils.measure.ledger import Row
+from utils.measure.row_groups import Row
 facts = dict(parent=None, notebook={notebook!r}, model_hash="x", runtime="x", precision="x", device="x", dataset="x")
 facts |= dict(dataset_hash="x", profile="x", git_revision="x", time_utc="x", machine={{}}, versions={{}}, threads=1)
-empty = dict.fromkeys(f for f in Row.model_fields if f not in (*facts, "stage", "label", "seed", "why_null"))
-rows = [Row(stage=s, label=s, seed=SEED, why_null=dict.fromkeys(empty, "made"), **facts, **empty) for s in {stages!r}]
+absent = {{name: {{"why_null": "made"}} for name in Row.model_fields if name != "identity"}}
+rows = [Row(identity=dict(stage=s, label=s, seed=SEED, **facts), **absent) for s in {stages!r}]
 ledger.append(Path(OUT) / "ledger.jsonl", *rows)
 print("rows", len(rows))
 """

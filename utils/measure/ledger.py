@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from utils import disk, settings
 from utils.measure.row_groups import Row
-from utils.rank import runtimes
 
 CUT = b" #cut short"  # ends a half line left by a crash, so that damage elsewhere stays an error
 CODE = ("utils", "notebooks", "data/recipes", "requirements.txt")  # what a run is made by
@@ -84,6 +83,8 @@ def current(path: Path, *, dataset_hash: str | None = None) -> list[Row]:
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages that decide a measurement, those of all engines among them."""
+    from utils.rank import runtimes  # PyTorch, which reading a ledger does without
+
     engines = (runtimes.named(name).distribution for name in runtimes.known())
     found = {}
     for name in dict.fromkeys((*PACKAGES, *engines)):

@@ -12,7 +12,6 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from utils.measure.variant import Variant
-from utils.rank.metrics import Interval
 
 Machine = dict[str, str | bool | int | float | list[str] | None]
 
@@ -81,6 +80,8 @@ class Delta(Strict):
 
     def signed(self) -> str:
         """As `Interval.signed`."""
+        from utils.rank.metrics import Interval
+
         return Interval(self.mean, self.low, self.high).signed()
 
 

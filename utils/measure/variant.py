@@ -1,12 +1,16 @@
-"""A variant: one way of running one stage. Its key is the identity that ledger, timing, memory and records share."""
+"""A variant: one way of running one stage. Its key is the identity that ledger, timing, memory and records share.
+
+Whoever reads rows meets variants, so the engines, and PyTorch with them, are imported only when one is opened.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from utils.rank import runtimes
-from utils.rank.runtimes import SizedRanker
+if TYPE_CHECKING:
+    from utils.rank.runtimes import SizedRanker
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Variant:
         Raises:
             ValueError, FileNotFoundError: as `runtimes.open_ranker`.
         """
+        from utils.rank import runtimes
+
         limits = {"max_tokens": max_tokens, "batch_size": batch_size, "device": self.device}
         threads = threads or self.threads
         return runtimes.open_ranker(run_folder / self.stage, runtime=self.runtime, threads=threads, **limits)
@@ -55,6 +61,8 @@ class Variant:
         Raises:
             ValueError: they are stored in another one.
         """
+        from utils.rank import runtimes
+
         stored = runtimes.named(self.runtime).precision(run_folder / self.stage)
         if stored != self.precision:
             raise ValueError(
