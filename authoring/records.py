@@ -179,7 +179,8 @@ def _section(dataset: str) -> str:
         tables.append(_best(runs))
     tables.append(labels_or_teacher(recorded_grid.read(dataset_hash=content)))
     shown = "\n".join(filter(None, tables))
-    return f"{heading}\n\n{shown}\n{_machines(runs)} Recorded by `course results`, {when}.\n"
+    revisions = ", ".join(dict.fromkeys(f"`{run.git_revision[:7]}`" for run in runs))
+    return f"{heading}\n\n{shown}\n{_machines(runs)} Recorded by `course results`, {when}, at revision {revisions}.\n"
 
 
 def _best(runs: Sequence[Record]) -> str:
