@@ -89,4 +89,4 @@ def test_every_field_of_the_ledger_is_measured_by_some_row(out):
     places = [f"{group}.{name}" for group, found in rows[0].groups().items() for name in found.figures()]
     assert [place for place in places if all(row.value(place) is None for row in rows)] == []
     peaks = {"fp32_gflops", "bf16_gflops", "int8_gops", "memory_gb_per_s"}
-    assert any(peaks <= row.machine.keys() for row in rows)
+    assert any(peaks <= row.identity.machine.keys() for row in rows)
