@@ -14,9 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 from onnxruntime import quantization as ort
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -105,20 +103,6 @@ def static(
     return target
 
 
-def quantized_share(path: Path) -> float:
-    """The share of a graph's weights that are stored in 8 bits or fewer; biases and scales count as weights too."""
-    narrow = wide = 0
-    packed = {node.input[1]: _bits(node) for node in _nodes(path) if node.op_type == "MatMulNBits"}
-    for name, values in _weights(path):
-        if values.dtype in (np.float32, np.float16, np.float64):
-            wide += values.size
-        elif values.dtype in (np.int8, np.uint8):
-            narrow += values.size * 8 // packed.get(name, 8)
-    if not narrow + wide:
-        raise ValueError(f"{path}: no weights in this graph, so it is not a model of ours; export it again")
-    return narrow / (narrow + wide)
-
-
 class _Reader(ort.CalibrationDataReader):
     """Hands the batches out, all or those of a range, as the tools ask for them."""
 
@@ -157,20 +141,3 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.disable(level)
         logging.root.handlers[:] = handlers
-
-
-def _nodes(path: Path) -> list[onnx.NodeProto]:
-    return list(onnx.load(path, load_external_data=False).graph.node)
-
-
-def _bits(node: onnx.NodeProto) -> int:
-    return next(attribute.i for attribute in node.attribute if attribute.name == "bits")
-
-
-def _weights(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Every constant array of a graph, by name."""
-    graph = onnx.load(path).graph
-    yield from ((tensor.name, numpy_helper.to_array(tensor)) for tensor in graph.initializer)
-    for node in graph.node:
-        if node.op_type == "Constant":
-            yield from ((node.output[0], numpy_helper.to_array(a.t)) for a in node.attribute if a.name == "value")

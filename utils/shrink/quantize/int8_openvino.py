@@ -69,8 +69,6 @@ WAYS = {
     "min-max": Options(),
     "min-max, performance": Options(preset="performance"),
 }
-NARROW = ("i8", "u8", "i4", "u4")
-WIDE = ("f32", "f16", "bf16", "f64")
 
 
 @dataclass(frozen=True)
@@ -182,18 +180,6 @@ def save(model: openvino.Model, path: Path) -> Path:
 def n_rounded(path: Path) -> int:
     """How many operations of a graph round what flows through it to a grid; none where weights alone are int8."""
     return sum(op.get_type_name() == "FakeQuantize" for op in openvino.Core().read_model(path).get_ops())
-
-
-def quantized_share(path: Path) -> float:
-    """The share of a model's weights that are stored in 8 bits or fewer; biases and scales count as weights too."""
-    counts = Counter()
-    for op in openvino.Core().read_model(path).get_ops():
-        if op.get_type_name() == "Constant":
-            counts[op.get_element_type().get_type_name()] += int(np.prod(op.get_output_shape(0)))
-    narrow, wide = (sum(counts[kind] for kind in kinds) for kinds in (NARROW, WIDE))
-    if not narrow + wide:
-        raise ValueError(f"{path}: no weights in this model, so it is not one of ours; export it again")
-    return narrow / (narrow + wide)
 
 
 def multiplied_in(compiled: openvino.CompiledModel) -> dict[str, int]:
