@@ -31,6 +31,13 @@ def course(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def results(tmp_path, monkeypatch):
+    """The folder of recorded results, with nothing in it yet."""
+    monkeypatch.setattr(settings, "RESULTS", tmp_path / "results")
+    return settings.RESULTS
+
+
+@pytest.fixture
 def executed(monkeypatch):
     """Notebooks are 'executed' by copying them; holds (name, parameters passed) of each."""
     calls = []
