@@ -89,7 +89,7 @@ PROFILES = {
     ),
     "laptop": Profile(
         name="laptop",
-        n_train_queries=2_000,
+        n_train_queries=400,
         n_valid_queries=500,
         n_test_queries=1_500,
         n_train_pairs=16_000,

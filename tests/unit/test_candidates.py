@@ -1,5 +1,7 @@
 """BM25's scores and candidates, a ranker's end-to-end quality on them, and quality on a part of the pairs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from datasets import Dataset
@@ -64,6 +66,17 @@ def test_end_to_end_adds_nothing_to_the_candidates_and_the_labels_give_the_best_
     assert by_query["labels"]["q1"] == 0.0
     assert judged.ndcg10("ranker") == judged.quality["ranker"].ndcg10
     assert judged.why_null == {} and judged.n_queries == 2
+
+
+def test_end_to_end_a_rule_grades_what_nobody_judged_and_says_that_the_figures_are_complete(shop, bm25):
+    gains = {"q0": {"p0": 1, "p1": 0, "p2": 0, "p3": 1}, "q1": {"p0": 0, "p1": 0, "p2": 1, "p3": 0}}
+    whole = dataclasses.replace(shop, rule=gains.get)
+    by_labels, by_rule = (
+        evaluation.evaluate_end_to_end(one, bm25, Backwards(), n_queries=2, n_candidates=3) for one in (shop, whole)
+    )
+    assert (by_labels.is_complete, by_rule.is_complete) == (False, True)
+    assert by_labels.recall == 0.5 and by_rule.recall == pytest.approx(2 / 3)  # p3 is found for q0, p2 not for q1
+    assert by_rule.quality["ranker"].ndcg10_by_query["q0"] > by_labels.quality["ranker"].ndcg10_by_query["q0"]
 
 
 def with_test_labels(labels: dict[tuple[str, str], str], *, queries: dict[str, str]):

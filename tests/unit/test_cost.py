@@ -100,9 +100,24 @@ def test_counts_split_the_parameters():
 
 def test_dollars_follow_the_formula():
     assert pricing.usd_per_million_queries(3.6, queries_per_s=10, utilisation=0.5) == pytest.approx(200.0)
-    assert pricing.instance_queries_per_s(1000, n_candidates=100, threads=1, vcpus=4) == pytest.approx(40.0)
+    assert pricing.instance_queries_per_s(1000, n_candidates=100, cores=1, vcpus=4) == pytest.approx(40.0)
     with pytest.raises(ValueError):
         pricing.usd_per_million_queries(1, queries_per_s=0)
+
+
+def test_a_machine_is_priced_by_an_instance_of_its_own_kind_of_one_provider_and_region():
+    kinds = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+    prices = {name: pricing.price(pricing.default_instance(name)) for name in kinds}
+    assert {name: price.architecture for name, price in prices.items()} == kinds
+    assert len({(price.provider, price.region, price.vcpus) for price in prices.values()}) == 1
+
+
+def test_instances_are_whole_and_enough_for_the_busiest_hour():
+    per_day = 86_400 * 10 * 0.6  # what one instance of ten queries a second answers in an even day
+    assert pricing.n_instances(per_day, queries_per_s=10, peak_factor=1) == 1
+    assert pricing.n_instances(per_day, queries_per_s=10, peak_factor=2.5) == 3
+    with pytest.raises(ValueError, match="peak_factor"):
+        pricing.n_instances(1.0, queries_per_s=10, peak_factor=0.5)
 
 
 def test_unknown_instance_is_refused_with_the_known_ones():

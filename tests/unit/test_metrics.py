@@ -161,24 +161,23 @@ def test_fusion_gives_products_with_the_same_score_the_same_rank_wherever_they_s
 
 
 def test_end_to_end_counts_unjudged_products_as_nothing_and_misses_in_recall():
-    pairs = pairs_of([[1, 0, 1]])
-    found = {"q0": ["x", "p00"]}
-    quality = metrics.evaluate_candidates(found, {"q0": [2.0, 1.0]}, pairs=pairs, top_gain=1)
-    assert metrics.recall(found, pairs=pairs, top_gain=1) == 0.5
+    found, judged = {"q0": ["x", "p00"]}, {"q0": {"p00": 1, "p01": 0, "p02": 1}}
+    quality = metrics.evaluate_candidates(found, {"q0": [2.0, 1.0]}, judged=judged, top_gain=1)
+    assert metrics.recall(found, judged=judged, top_gain=1) == 0.5
     assert quality.ndcg10 == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)), abs=1e-4)
 
 
 def test_end_to_end_judges_no_candidate_one_candidate_and_ties_among_them():
-    pairs = pairs_of([[1, 0], [1, 0], [1, 0]])
     found = {"q0": [], "q1": ["p00"], "q2": ["x", "p00"]}
-    quality = metrics.evaluate_candidates(found, {"q0": [], "q1": [3.0], "q2": [1.0, 1.0]}, pairs=pairs, top_gain=1)
+    judged = dict.fromkeys(found, {"p00": 1, "p01": 0})
+    quality = metrics.evaluate_candidates(found, {"q0": [], "q1": [3.0], "q2": [1.0, 1.0]}, judged=judged, top_gain=1)
     expected = {"q0": 0.0, "q1": 1.0, "q2": (1 + 1 / math.log2(3)) / 2}
     assert quality.ndcg10_by_query == pytest.approx(expected)
     assert quality.mrr10_by_query == pytest.approx({"q0": 0.0, "q1": 1.0, "q2": 0.75})
 
 
 def test_recall_does_not_exist_where_no_product_has_the_best_label():
-    assert metrics.recall({"q0": ["p00"]}, pairs=pairs_of([[1, 0]]), top_gain=2) is None
+    assert metrics.recall({"q0": ["p00"]}, judged={"q0": {"p00": 1, "p01": 0}}, top_gain=2) is None
 
 
 def quality_of(values):

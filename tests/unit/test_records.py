@@ -122,7 +122,7 @@ def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_
     (line,) = table.to_dict("records")
     assert line["seeds"] == "0, 1"
     assert line["NDCG@10 kept"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
-    assert line["pairs/s [quartiles]"] == "20.0 × [20.0, 21.5]"  # 20, 22 and 20, of each seed
+    assert line["pairs/s [95%]"] == "20.0 × [20.0, 21.5]"  # 20, 22 and 20, of each seed
     assert (line["bytes to ship"], line["MACs"], line["short of the target"]) == ("9.0%", "10.0%", "NDCG@10")
     page = records.README.read_text()
     assert "91.7%" in page

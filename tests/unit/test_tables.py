@@ -96,17 +96,22 @@ def test_end_to_end_is_said_with_its_difference_or_with_the_reason_why_there_is_
 
 def test_bill_follows_the_formula_and_rounds_instances_up():
     price = pricing.price("m7g.large")
-    table = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=100_000, threads=1, instance="m7g.large")
+    traffic = {"slow_ms": {"x": 150.0}, "cores": 1, "instance": "m7g.large"}
+    table = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=30_000, **traffic)
     per_million = price.usd_per_hour / (3600 * price.vcpus * 0.6) * 1e6
     assert table.loc["x", "$ a million queries"] == f"{per_million:,.2f}"
-    assert table.loc["x", "queries/s of an instance"] == "2.00" and table.loc["x", "instances"] == "1"
-    assert table.iloc[0, -1] == f"{per_million * 3:,.0f}"
-    twice = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=200_000, threads=1, instance="m7g.large")
-    assert twice.loc["x", "instances"] == "2"
+    assert table.loc["x", "queries/s of an instance"] == "2.00" and table.loc["x", "p95 within 200 ms"] == "yes, 150 ms"
+    assert table.loc["x", "instances at 30,000 queries a day"] == "1"  # three times the mean is 1.04 a second, of 1.2
+    twice = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=60_000, **traffic)
+    assert twice.loc["x", "instances at 60,000 queries a day"] == "2"
+    assert twice.loc["x", "$ a month for them"] == f"{2 * 730 * price.usd_per_hour:,.0f}"
+    slow = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=1, **traffic | {"slow_ms": {"x": 1_234.0}})
+    assert slow.loc["x", "p95 within 200 ms"] == "no, 1,234 ms"
 
 
 def test_widget_offers_no_instance_whose_accelerator_was_not_measured():
-    offered = price_table.show_widget({"x": (100.0, 32)}, queries_per_day=1e6, threads=1).children[1].options
+    traffic = {"slow_ms": {"x": 150.0}, "queries_per_day": 1e6, "cores": 1}
+    offered = price_table.show_widget({"x": (100.0, 32)}, **traffic).children[1].options
     assert "m7g.large" in offered and "g5.xlarge" not in offered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -102,16 +103,28 @@ def size_in_memory(model: torch.nn.Module) -> Size:
     return Size(**vars(cost.count_parameters(model)), why_null=never)
 
 
-def speed_and_money(
-    timing: Timing, rate: Rate, *, threads: int, instance: str, n_candidates: int = N_CANDIDATES
-) -> tuple[Speed, Money]:
-    """Latency, throughput, and the dollars that follow from it on an instance of the price table."""
-    price = pricing.price(instance)
-    per_second = pricing.instance_queries_per_s(
-        rate.median, n_candidates=n_candidates, threads=threads, vcpus=price.vcpus
-    )
-    dollars = pricing.usd_per_million_queries(price.usd_per_hour, queries_per_s=per_second)
-    speed = Speed(
+def speed_of(timing: Timing, rate: Rate, *, n_candidates: int = N_CANDIDATES) -> Speed:
+    """Latency and throughput on the variant's own threads."""
+    return Speed(
         n_candidates=n_candidates, batch_size=rate.batch_size, latency_ms=timing.as_row(), pairs_per_s=rate.median
     )
-    return speed, Money(instance=instance, usd_per_million_queries=dollars)
+
+
+def money_of(rate: Rate, *, machine: Mapping, instance: str = "", n_candidates: int = N_CANDIDATES) -> Money:
+    """Dollars of a whole instance.
+
+    Args:
+        rate: of pairs, with all of this machine's cores.
+        machine: this one, as `machine.describe` gives it.
+        instance: a line of the price table; empty: one of this machine's kind.
+    """
+    price = pricing.price(instance or pricing.default_instance(machine["architecture"]))
+    per_second = pricing.instance_queries_per_s(
+        rate.median, n_candidates=n_candidates, cores=machine["cores"], vcpus=price.vcpus
+    )
+    return Money(
+        instance=price.instance,
+        cores=machine["cores"],
+        pairs_per_s=rate.median,
+        usd_per_million_queries=pricing.usd_per_million_queries(price.usd_per_hour, queries_per_s=per_second),
+    )

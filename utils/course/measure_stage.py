@@ -20,7 +20,6 @@ from utils.measure.variant import Variant
 from utils.rank import metrics
 from utils.rank.ranker import Pair
 
-INSTANCE = "m7g.large"  # a line of data/prices.csv
 PER_TURN = 2  # queries that a ranker scores at a time when its pairs a second are measured
 TEACHER = "teacher, PyTorch"
 TEACHER_VARIANT = Variant("teacher", "pytorch")
@@ -49,6 +48,7 @@ def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[in
     timings = timing.interleave_queries(rankers, queries=queries)
     work = [sum(queries[start : start + PER_TURN], []) for start in range(0, len(queries), PER_TURN)]
     rates = timing.throughput(rankers, work=work, batch_sizes=(16, 64))
+    on_all_cores = _rates_on_all_cores(run, every, rates=rates, work=work)
     run.keep_rates({variant.key: rates[label].samples for label, variant in every.items()})
     peaks = _peaks(run, every, pairs=queries[0], rates=rates)
     n_tokens = run.mean_tokens()
@@ -57,10 +57,13 @@ def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[in
         size, work_ = ledger_fields.size_and_work(
             run.stage(variant.stage), runtime=variant.runtime, n_tokens=n_tokens, peak_rss_bytes=peaks[label]
         )
-        speed, money = ledger_fields.speed_and_money(
-            timings[label], rates[label], threads=variant.threads, instance=INSTANCE
-        )
-        groups = {"size": size, "work": work_, "speed": speed, "money": money, "quality": _quality(run, variant)}
+        groups = {
+            "size": size,
+            "work": work_,
+            "speed": ledger_fields.speed_of(timings[label], rates[label]),
+            "money": ledger_fields.money_of(on_all_cores[label], machine=run.machine),
+            "quality": _quality(run, variant),
+        }
         open_one = partial(variant.open, run.folder, batch_size=rates[label].batch_size, **limits)
         for number in in_flight:
             groups[f"load_{number}"] = load.in_flight(open_one, queries=queries, n_in_flight=number)
@@ -71,7 +74,7 @@ def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[in
 def speedups(run: Run, rows: Sequence[Row]) -> pd.DataFrame:
     """What each row of this notebook keeps of the teacher's quality, and what is left of its cost.
 
-    Of the ratios of pairs a second, turn by turn, the median and the quartiles.
+    Of the ratios of pairs a second, turn by turn, the median and its 95% interval.
     """
     teacher, rates = next(row for row in rows if row.label == TEACHER), run.rates()
     slow = rates[teacher.identity.variant.key]
@@ -79,12 +82,24 @@ def speedups(run: Run, rows: Sequence[Row]) -> pd.DataFrame:
         {
             "row": row.label,
             "NDCG@10 kept": f"{row.quality.ndcg10 / teacher.quality.ndcg10:.1%}",
-            "pairs/s [quartiles]": str(timing.rate_ratio(rates[row.identity.variant.key], slow)),
+            "pairs/s [95%]": str(timing.rate_ratio(rates[row.identity.variant.key], slow)),
             "bytes to ship": f"{row.size.disk_bytes / teacher.size.disk_bytes:.1%}",
             "MACs": f"{row.work.macs_per_pair / teacher.work.macs_per_pair:.1%}",
         }
         for row in rows
     )
+
+
+def _rates_on_all_cores(
+    run: Run, variants: Mapping[str, Variant], *, rates: Mapping[str, Rate], work: Sequence[Sequence[Pair]]
+) -> dict[str, Rate]:
+    """Pairs a second of each variant with all of the machine's cores, by turns: what a whole instance would do."""
+    cores = run.machine["cores"]
+    fewer = {label: variant for label, variant in variants.items() if variant.threads != cores}
+    limits = {"max_tokens": run.profile.max_tokens, "threads": cores}
+    rankers = {label: variant.open(run.folder, **limits) for label, variant in fewer.items()}
+    found = timing.throughput(rankers, work=work, batch_sizes=(16, 64)) if rankers else {}
+    return {label: found.get(label, rates[label]) for label in variants}
 
 
 def _peaks(

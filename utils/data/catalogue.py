@@ -7,6 +7,7 @@ one entry a split. Reading and checking them, downloading and making data live i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class Catalogue:
         events: what users did, or None.
         top_gain: the gain of the best label; a product with it counts as relevant for MRR and recall.
         hash: sha256 of the files' contents, the first 16 hexadecimal digits.
+        rule: gives the gain of every product for a query_id, in a shop whose rule can grade every pair; None elsewhere,
+            where what nobody judged is not known.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Catalogue:
     events: Dataset | None
     top_gain: int
     hash: str
+    rule: Callable[[str], Mapping[str, int]] | None = None
 
 
 def load(dataset: str | Path, *, profile: settings.Profile) -> Catalogue:
@@ -52,12 +56,17 @@ def load(dataset: str | Path, *, profile: settings.Profile) -> Catalogue:
         DataError: a file, column, line or value is unusable, or a split is, at whatever profile.
         ValueError: a public set that has not been fetched.
     """
-    return build(read(dataset), name=settings.dataset_name(str(dataset)), profile=profile)
+    rule = None
+    if str(dataset) == settings.EMBEDDED:
+        from utils.data.shop import synthetic
+
+        rule = synthetic.gains
+    return build(read(dataset), name=settings.dataset_name(str(dataset)), profile=profile, rule=rule)
 
 
 def read(dataset: str | Path) -> Tables:
     """The checked tables of `synthetic`, of a fetched set by its name, or of a folder; raises as `load` does."""
-    if str(dataset) != "synthetic":
+    if str(dataset) != settings.EMBEDDED:
         return read_folder(settings.data_folder(dataset))
     from utils.data.shop import synthetic
 
@@ -84,7 +93,13 @@ def rows_by_query(pairs: Dataset) -> dict[str, list[int]]:
     return rows
 
 
-def build(tables: Tables, *, name: str, profile: settings.Profile) -> Catalogue:
+def build(
+    tables: Tables,
+    *,
+    name: str,
+    profile: settings.Profile,
+    rule: Callable[[str], Mapping[str, int]] | None = None,
+) -> Catalogue:
     """Join checked tables into a Catalogue; `profile` bounds the judged queries of each split, in file order.
 
     A query whose text stands in a later split too is left out, and so is a valid or test query that nobody judged.
@@ -108,6 +123,7 @@ def build(tables: Tables, *, name: str, profile: settings.Profile) -> Catalogue:
         events=_events(tables),
         top_gain=max(gains[row["label"]] for row in tables["labels.csv"]),
         hash=_hash(tables),
+        rule=rule,
     )
 
 

@@ -22,6 +22,7 @@ COLUMNS: Mapping[str, Column] = {
     "threads": ("identity.threads", "{:.0f}"),
     "ms a query of 100 (p50)": ("speed.latency_ms.p50", "{:,.0f}"),
     "pairs/s": ("speed.pairs_per_s", "{:,.0f}"),
+    "pairs/s, all cores": ("money.pairs_per_s", "{:,.0f}"),
     "$ a million queries": ("money.usd_per_million_queries", "{:,.2f}"),
 }
 UNITS = {"M parameters": 1e6, "MB": 1e6, "G MACs a pair": 1e9}  # what a figure is divided by

@@ -1,14 +1,20 @@
-"""Dollars for a million queries, from pairs a second and a table of instances' list prices (data/prices.csv)."""
+"""Dollars for a million queries, from pairs a second and a table of instances' list prices (data/prices.csv).
+
+There is one rule: a whole instance is paid for, so what counts is what a machine does with all of its cores.
+"""
 
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils import settings
 
-UTILISATION = 0.6
+UTILISATION = 0.6  # share of its time that an instance is kept busy; the rest is room for what comes in bursts
+PEAK_FACTOR = 3.0  # queries a second of the busiest hour over those of the mean one
+ARM = ("arm64", "aarch64")
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,7 @@ class Price:
 
     instance: str
     provider: str
+    architecture: str
     vcpus: int
     memory_gib: float
     accelerator: str
@@ -51,12 +58,19 @@ def price(instance: str) -> Price:
     return prices[instance]
 
 
-def instance_queries_per_s(pairs_per_s: float, *, n_candidates: int, threads: int, vcpus: int) -> float:
-    """Queries a second of a whole instance, from pairs a second on `threads` threads of this machine.
+def default_instance(architecture: str) -> str:
+    """The instance that a machine's figures are priced by: a CPU of its own kind, as `platform.machine()` calls it."""
+    kind = "arm64" if architecture.lower() in ARM else "x86_64"
+    return next(p.instance for p in load_prices().values() if (p.architecture, p.accelerator) == (kind, "none"))
 
-    Two assumptions: a virtual CPU does what one thread here does, and throughput grows in step with their number.
+
+def instance_queries_per_s(pairs_per_s: float, *, n_candidates: int, cores: int, vcpus: int) -> float:
+    """Queries a second of a whole instance, from pairs a second of this machine with all of its cores.
+
+    Two assumptions: a virtual CPU does what a core here does, and where the instance has another number of them,
+    throughput grows in step.
     """
-    return pairs_per_s / n_candidates * vcpus / threads
+    return pairs_per_s / n_candidates * vcpus / cores
 
 
 def usd_per_million_queries(usd_per_hour: float, *, queries_per_s: float, utilisation: float = UTILISATION) -> float:
@@ -64,3 +78,16 @@ def usd_per_million_queries(usd_per_hour: float, *, queries_per_s: float, utilis
     if not queries_per_s > 0 or not 0 < utilisation <= 1:
         raise ValueError("queries_per_s must be above 0, and utilisation above 0 and at most 1")
     return usd_per_hour / (3600 * queries_per_s * utilisation) * 1e6
+
+
+def n_instances(
+    queries_per_day: float,
+    *,
+    queries_per_s: float,
+    peak_factor: float = PEAK_FACTOR,
+    utilisation: float = UTILISATION,
+) -> int:
+    """Whole instances for a day's traffic at its busiest, each of which answers `queries_per_s` at most."""
+    if not queries_per_s > 0 or not 0 < utilisation <= 1 or not peak_factor >= 1:
+        raise ValueError("queries_per_s must be above 0, utilisation above 0 and at most 1, peak_factor at least 1")
+    return math.ceil(queries_per_day * peak_factor / (86_400 * queries_per_s * utilisation))

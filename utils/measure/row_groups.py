@@ -154,9 +154,11 @@ class Ranking(Group):
 
 
 class Money(Group):
-    """Dollars on an instance of data/prices.csv."""
+    """Dollars on an instance of data/prices.csv, by the pairs a second that all of this machine's cores do together."""
 
     instance: str | None = None
+    cores: int | None = None
+    pairs_per_s: float | None = None
     usd_per_million_queries: float | None = None
 
 

@@ -25,6 +25,8 @@ class EndToEnd:
     Attributes:
         quality: of "BM25", "ranker" and "labels", the orders of the same candidates; empty when no query can be judged.
             The labels' order is the best that any ranker could do with these candidates.
+        is_complete: whether every candidate was graded. Else an unjudged one counts as worthless, although it may be
+            good: the figures are lower bounds, and what counts is the difference of two orders.
         recall: the share of the best-labelled products that are among the candidates; None when there is none.
         why_null: the reason for each figure that does not exist, by its name in the ledger.
     """
@@ -32,6 +34,7 @@ class EndToEnd:
     quality: Mapping[str, Quality]
     recall: float | None
     why_null: Mapping[str, str]
+    is_complete: bool = False
 
     @property
     def n_queries(self) -> int:
@@ -53,24 +56,26 @@ def evaluate_end_to_end(
     """Judge the orders of BM25, the ranker and the labels on BM25's candidates, nothing added to them.
 
     The queries are the first `n_queries` of the test split that have a good product, for nothing can be said of others.
+    Where the catalogue has a rule, it grades every product of the shop.
     """
     pairs = catalogue.pairs["test"]
     query_ids = _first_judgeable(pairs, n_queries=n_queries)
     if not query_ids:
         return EndToEnd.absent(NO_GOOD_PRODUCT)
+    judged = _judged(catalogue, query_ids=query_ids)
     texts = dict(zip(pairs["query_id"][:], pairs["query"][:], strict=True))
     ranked = top(bm25, [texts[q] for q in query_ids], n_candidates=n_candidates)
     candidates = {q: [product_id for product_id, _ in best] for q, best in zip(query_ids, ranked, strict=True)}
     scores = {
         "BM25": {q: [score for _, score in best] for q, best in zip(query_ids, ranked, strict=True)},
         "ranker": _ranker_scores(ranker, candidates, bm25=bm25, texts=texts),
-        "labels": _gains(candidates, pairs=pairs),
+        "labels": {q: [judged[q].get(p, 0) for p in product_ids] for q, product_ids in candidates.items()},
     }
-    judged = {"pairs": pairs, "top_gain": catalogue.top_gain}
-    quality = {order: metrics.evaluate_candidates(candidates, of, **judged) for order, of in scores.items()}
-    recall = metrics.recall(candidates, **judged)
+    known = {"judged": judged, "top_gain": catalogue.top_gain}
+    quality = {order: metrics.evaluate_candidates(candidates, of, **known) for order, of in scores.items()}
+    recall = metrics.recall(candidates, **known)
     why_null = {} if recall is not None else {"recall": NO_BEST_PRODUCT.format(n=len(query_ids))}
-    return EndToEnd(quality, recall, why_null)
+    return EndToEnd(quality, recall, why_null, is_complete=catalogue.rule is not None)
 
 
 def _first_judgeable(pairs: Dataset, *, n_queries: int) -> list[str]:
@@ -89,10 +94,11 @@ def _ranker_scores(
     return {q: [float(next(scores)) for _ in product_ids] for q, product_ids in candidates.items()}
 
 
-def _gains(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset) -> dict[str, list[int]]:
-    """The gain of every candidate, 0 where nobody judged."""
-    judged = metrics.gains_by_query(pairs, query_ids=candidates)
-    return {q: [judged[q].get(p, 0) for p in product_ids] for q, product_ids in candidates.items()}
+def _judged(catalogue: Catalogue, *, query_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+    """The gain of every product that somebody, or the shop's rule, has graded for these test queries."""
+    if catalogue.rule is not None:
+        return {query_id: catalogue.rule(query_id) for query_id in query_ids}
+    return metrics.gains_by_query(catalogue.pairs["test"], query_ids=set(query_ids))
 
 
 def on_part(pairs: Dataset, scores: np.ndarray, *, mask: np.ndarray, top_gain: int) -> Quality | None:

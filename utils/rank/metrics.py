@@ -140,16 +140,20 @@ def mrr10(relevant: np.ndarray, *, scores: np.ndarray) -> float:
 
 
 def evaluate_candidates(
-    candidates: Mapping[str, Sequence[str]], scores: Mapping[str, Sequence[float]], *, pairs: Dataset, top_gain: int
+    candidates: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Sequence[float]],
+    *,
+    judged: Mapping[str, Mapping[str, int]],
+    top_gain: int,
 ) -> Quality:
     """Quality of BM25's candidates in the order of `scores`, an unjudged product counted as 0.
 
-    The best possible order is that of all judged products, found or not. Queries without a good product are left out.
+    The best possible order is that of all judged products, found or not.
 
     Args:
         candidates: the product_ids found for each query_id; scores: one score for each of them.
+        judged: the gain of each judged product by query_id, one above 0 for every query.
     """
-    judged = gains_by_query(pairs, query_ids=candidates)
     gains = {q: np.array([judged[q].get(p, 0) for p in candidates[q]], dtype=int) for q in judged}
     ordered = {q: np.asarray(scores[q], dtype=float) for q in judged}
     return Quality(
@@ -159,12 +163,13 @@ def evaluate_candidates(
     )
 
 
-def recall(candidates: Mapping[str, Sequence[str]], *, pairs: Dataset, top_gain: int) -> float | None:
+def recall(
+    candidates: Mapping[str, Sequence[str]], *, judged: Mapping[str, Mapping[str, int]], top_gain: int
+) -> float | None:
     """The share of the best-labelled products, of all these queries together, that are among the candidates.
 
     None where no product has the best label for any of them, for then there is no such share.
     """
-    judged = gains_by_query(pairs, query_ids=candidates)
     best = [(q, product_id) for q, gains in judged.items() for product_id, gain in gains.items() if gain == top_gain]
     return float(np.mean([product_id in candidates[q] for q, product_id in best])) if best else None
 

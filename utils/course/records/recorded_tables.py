@@ -42,7 +42,7 @@ def kept(records: Sequence[Record]) -> pd.DataFrame:
 
     Quality is the pooled share of NDCG@10 with its 95% interval. The rest is measured against the teacher's row in
     PyTorch of the same run, on one thread: of the ratios of pairs a second, of all turns of all seeds,
-    the median and the quartiles; of the others the median over the seeds. The last column names what falls short of
+    the median and its 95% interval; of the others the median over the seeds. The last column names what falls short of
     the course's target (`TARGET`).
     """
     ways = [
@@ -116,7 +116,7 @@ DRAWN_TOGETHER = {  # how the figures of several seeds become one
     **dict.fromkeys(
         ("quality.ndcg10", "quality.mrr10", "quality.ndcg10_end_to_end", "quality.recall"), statistics.fmean
     ),
-    **dict.fromkeys(("speed.pairs_per_s", "money.usd_per_million_queries"), statistics.median),
+    **dict.fromkeys(("speed.pairs_per_s", "money.pairs_per_s", "money.usd_per_million_queries"), statistics.median),
     "speed.latency_ms": _median_latency,
 }
 
@@ -159,7 +159,7 @@ def _kept_line(found: Sequence[tuple[Record, Row]]) -> dict[str, str]:
         "row": found[-1][1].label,
         "seeds": ", ".join(str(run.seed) for run in runs),
         "NDCG@10 kept": f"{_share(share.mean, target=TARGET['NDCG@10 kept'])} [{share.low:.1%}, {share.high:.1%}]",
-        "pairs/s [quartiles]": str(speed),
+        "pairs/s [95%]": str(speed),
         "bytes to ship": f"{size:.1%}",
         "MACs": f"{work:.1%}",
         "short of the target": ", ".join(what for what, falls in short.items() if falls) or "nothing",

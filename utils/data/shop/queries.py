@@ -1,60 +1,63 @@
-"""The embedded shop's queries: an intent taken from a product, the words a shopper types for it, and what was judged.
+"""The embedded shop's queries: an intent taken from a product, and the words a shopper types for it.
 
-Test queries may ask for product types, and use words, that no train query has; train queries never meet new products.
+What was judged of them is in `judging`. Rarer product types and words stand in the log, in valid and in test, but in no
+query that may be judged for training, so a ranker meets them in the log or not at all.
 """
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from dataclasses import dataclass
 
-from utils.data.shop.rules import Intent, Product, grade, say, types, words
+from utils.data.shop.rules import Intent, Product, by_type, grade, known, say, types, words
 from utils.data.shop.words import UNSEEN_TYPES
 
-N_QUERIES = {"train": 2_000, "valid": 500, "test": 1_500}
-N_JUDGED = 20
-NEW_PRODUCTS = 5  # one product in so many is judged for no train query
+N_QUERIES = {"train": 8_400, "valid": 500, "test": 1_500}
+N_JUDGEABLE = 2_000  # of the train queries, the first ones: as many may be judged, if judges were cheap
+RARE_WORD = 0.4  # share of the shoppers' own names for a type that are its rarer one, where those may stand
 KINDS = {
     "head": 3, "attribute": 22, "tail": 16, "brand": 9, "natural": 15, "misspelled": 10, "synonym": 13, "negation": 8,
     "compatible": 4,
 }  # fmt: skip
 
 
-def make_queries(rng: random.Random, *, products: list[Product]) -> tuple[list[dict], list[dict]]:
-    """Queries with unique texts over the three splits, in random order, and their judged products."""
-    queries, labels, texts = [], [], set()
-    known = [product for number, product in enumerate(products) if number % NEW_PRODUCTS]
-    stock = {"train": _by_type(known), "valid": _by_type(products), "test": _by_type(products)}
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A query as the rules see it: its text is written from its intent."""
+
+    query_id: str
+    text: str
+    split: str
+    kind: str
+    intent: Intent
+
+
+def make_queries(rng: random.Random, *, products: list[Product]) -> list[Query]:
+    """Queries with unique texts over the three splits, in random order; ids say nothing of the split."""
+    known_stock, whole_stock = by_type(known(products)), by_type(products)
     splits = [split for split, n in N_QUERIES.items() for _ in range(n)]
     rng.shuffle(splits)
+    queries, texts, n_train = [], set(), 0
     for number, split in enumerate(splits):
-        by_type = stock[split]
+        n_train += split == "train"
+        has_rare = split != "train" or n_train > N_JUDGEABLE
+        stock = whole_stock if has_rare else known_stock
         while True:
             kind = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
-            intent, text = make_query(rng, kind=kind, split=split, by_type=by_type)
-            if text not in texts and any(grade(intent, p) == "Exact" for p in by_type[intent.type.name]):
+            intent, text = make_query(rng, kind=kind, has_rare=has_rare, stock=stock)
+            if text not in texts and any(grade(intent, p) == "Exact" for p in stock[intent.type.name]):
                 break
         texts.add(text)
-        query_id = f"q{number:04d}"
-        queries.append({"query_id": query_id, "query": text, "split": split, "kind": kind})
-        for product in judged_products(rng, intent, by_type=by_type):
-            labels.append({"query_id": query_id, "product_id": product.product_id, "label": grade(intent, product)})
-    return queries, labels
+        queries.append(Query(f"q{number:05d}", text, split, kind, intent))
+    return queries
 
 
-def _by_type(products: list[Product]) -> dict[str, list[Product]]:
-    found = defaultdict(list)
-    for product in products:
-        found[product.type.name].append(product)
-    return found
-
-
-def make_query(rng: random.Random, *, kind: str, split: str, by_type: dict) -> tuple[Intent, str]:
+def make_query(rng: random.Random, *, kind: str, has_rare: bool, stock: dict) -> tuple[Intent, str]:
     """An intent taken from a product that exists, and the text a shopper would type for it."""
-    names = [name for name in types() if split == "test" or name not in UNSEEN_TYPES]
+    names = [name for name in types() if has_rare or name not in UNSEEN_TYPES]
     if kind == "compatible":
         names = ["phone case", "charger"]
-    product = rng.choice(by_type[rng.choice(names)])
+    product = rng.choice(stock[rng.choice(names)])
     usable = [a for a in product.values if a not in ("model", "fits")]
     n_wanted = {"head": 0, "tail": 3, "negation": 1, "compatible": 1, "brand": 1}.get(kind, 2)
     wanted = {a: product.values[a] for a in rng.sample(usable, min(n_wanted, len(usable)))}
@@ -67,15 +70,15 @@ def make_query(rng: random.Random, *, kind: str, split: str, by_type: dict) -> t
     if kind == "compatible":
         wanted["fits"] = product.values["fits"]
     intent = Intent(product.type, wanted, unwanted, product.brand if kind == "brand" else "")
-    return intent, write_query(rng, intent, kind=kind, split=split)
+    return intent, write_query(rng, intent, kind=kind, has_rare=has_rare)
 
 
-def write_query(rng: random.Random, intent: Intent, *, kind: str, split: str) -> str:
+def write_query(rng: random.Random, intent: Intent, *, kind: str, has_rare: bool) -> str:
     """The words for an intent; what is typed depends on the kind of query."""
     chosen = intent.type
     name = rng.choice(chosen.names)
     if kind in ("synonym", "natural") and rng.random() < 0.7:
-        name = chosen.unseen_name if split == "test" and rng.random() < 0.4 else chosen.shopper_name
+        name = chosen.unseen_name if has_rare and rng.random() < RARE_WORD else chosen.shopper_name
     side = 1 if kind in ("synonym", "natural") or rng.random() < 0.5 else 0
     said = {a: say(rng, words()[a][v][side]).lower() for a, v in intent.wanted.items()}
     fits = said.pop("fits", "")
@@ -121,25 +124,3 @@ def misspell(rng: random.Random, text: str) -> str:
         else:
             letters[i], letters[i + 1] = letters[i + 1], letters[i]
     return "".join(letters)
-
-
-def judged_products(rng: random.Random, intent: Intent, *, by_type: dict[str, list[Product]]) -> list[Product]:
-    """20 products: some of each label, the irrelevant ones often alike in their attributes."""
-    groups = defaultdict(list)
-    for product in by_type[intent.type.name]:
-        groups[grade(intent, product)].append(product)
-    wanted = set(intent.wanted.items()) | set(intent.unwanted.items())
-    chosen = _sample(rng, groups["Exact"], rng.randint(1, 5)) + _sample(rng, groups["Substitute"], 9)
-    chosen += _sample(rng, groups["Irrelevant"], 4)
-    for name in (name for name in intent.type.goes_with if name in by_type):
-        chosen += _sample(rng, by_type[name], 1)
-    others = [name for name in by_type if name != intent.type.name and name not in intent.type.goes_with]
-    alike = [p for name in rng.sample(others, 12) for p in rng.choices(by_type[name], k=8)]
-    alike = list(dict.fromkeys(alike))
-    alike.sort(key=lambda p: -len(wanted & p.values.items()))
-    chosen += alike[: N_JUDGED - len(chosen)]
-    return rng.sample(chosen, len(chosen))
-
-
-def _sample(rng: random.Random, products: list[Product], n: int) -> list[Product]:
-    return rng.sample(products, min(n, len(products)))

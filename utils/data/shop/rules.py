@@ -6,10 +6,15 @@ The words are data and live in `words`; products are made of them in `synthetic`
 from __future__ import annotations
 
 import random
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from utils.data.shop.words import ATTRIBUTES, TYPES
+
+GRADES = ("Exact", "Substitute", "Complement", "Irrelevant")  # of the ESCI scale, best first
+NEW_PRODUCTS = 5  # one product in so many is new
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +100,16 @@ def grade(intent: Intent, product: Product) -> str:
     fulfilled &= all(product.values[a] != v for a, v in intent.unwanted.items())
     fulfilled &= intent.brand in ("", product.brand)
     return "Exact" if fulfilled else "Substitute"
+
+
+def by_type(products: Sequence[Product]) -> dict[str, list[Product]]:
+    """The products of each type, by its name."""
+    found: dict[str, list[Product]] = defaultdict(list)
+    for product in products:
+        found[product.type.name].append(product)
+    return found
+
+
+def known(products: Sequence[Product]) -> list[Product]:
+    """The products without the new ones, which no judge has seen for a train query."""
+    return [product for number, product in enumerate(products) if number % NEW_PRODUCTS]

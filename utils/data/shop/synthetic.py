@@ -1,36 +1,79 @@
-"""The embedded shop: one fixed catalogue with queries, labels by rule from structured attributes, and users' events.
+"""The embedded shop: one fixed catalogue with queries, judgements of some of them, and users' events.
 
 Nothing here is random between runs: the shop is the same on every machine. Its types and words are in `rules` and
-`words`, its queries in `queries`. Descriptions mention other products, and titles use other words than shoppers do, as
-in real shops, so counting words is not enough.
+`words`, its queries in `queries`, what judges said in `judging`. Descriptions mention other products, and titles use
+other words than shoppers do, as in real shops, so counting words is not enough.
 """
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 
-from utils.data.shop.queries import make_queries
-from utils.data.shop.rules import Product, say, types, words
+from utils.data import labels
+from utils.data.shop import judging
+from utils.data.shop.judging import N_JUDGED_QUERIES
+from utils.data.shop.queries import Query, make_queries
+from utils.data.shop.rules import Product, by_type, grade, say, types, words
 from utils.data.shop.words import BRANDS
 
 SHOP_SEED = 20_260
 N_PRODUCTS = 5_000
 
 
+GAINS = labels.NAMED["ESCI"]  # of the labels that the rule gives
+
+
+@dataclass(frozen=True, eq=False)
+class Shop:
+    """Products and queries as the rules see them, and the products as the shop describes them."""
+
+    products: list[Product]
+    queries: list[Query]
+    rows: list[dict]
+
+    @cached_property
+    def queries_by_id(self) -> dict[str, Query]:
+        """Every query, the log's too."""
+        return {query.query_id: query for query in self.queries}
+
+    def true_labels(self, query_id: str) -> dict[str, str]:
+        """The label of every product for a query, by the rule and without any judge's slip."""
+        intent = self.queries_by_id[query_id].intent
+        return {product.product_id: grade(intent, product) for product in self.products}
+
+
 @cache
-def tables() -> dict[str, list[dict]]:
-    """The shop's files as rows, in the layout of `catalogue`; made once per process, in seconds."""
+def shop() -> Shop:
+    """The shop; made once per process, in seconds."""
     rng = random.Random(SHOP_SEED)
     products = make_products(rng)
-    queries, labels = make_queries(rng, products=products)
-    events = make_events(rng, queries=queries, labels=labels)
+    queries = make_queries(rng, products=products)
+    return Shop(products, queries, [product_row(rng, product) for product in products])
+
+
+def gains(query_id: str) -> dict[str, int]:
+    """The gain of every product of the shop for a query, by the rule."""
+    return {product_id: GAINS[label] for product_id, label in shop().true_labels(query_id).items()}
+
+
+@cache
+def tables(*, n_judged_queries: int = N_JUDGED_QUERIES) -> dict[str, list[dict]]:
+    """The shop's files as rows, in the layout of `catalogue`.
+
+    Args:
+        n_judged_queries: of train; the others are the log, from which the events are drawn.
+    """
+    found, seed = shop(), SHOP_SEED
+    judgements = judging.judge(found.queries, products=found.products, n_judged_queries=n_judged_queries, seed=seed)
+    judged = {row["query_id"] for row in judgements}
+    log = [query for query in found.queries if query.query_id not in judged]
     rows = {
-        "queries.csv": queries,
-        "products.csv": [product_row(rng, product) for product in products],
-        "labels.csv": labels,
-        "events.csv": events,
+        "queries.csv": [query_row(query) for query in found.queries],
+        "products.csv": [dict(row) for row in found.rows],
+        "labels.csv": judgements,
+        "events.csv": make_events(random.Random(SHOP_SEED), log=log, products=found.products),
     }
     for table in rows.values():
         for line, row in enumerate(table, start=2):
@@ -65,7 +108,6 @@ def product_row(rng: random.Random, product: Product) -> dict:
         "category": product.type.department,
         "attributes": ", ".join(said[a] for a in said if a not in in_title),
         "description": _description(rng, product, other=other),
-        "price": f"{rng.lognormvariate(3.5, 0.8):.2f}",
     }
 
 
@@ -87,30 +129,33 @@ def _description(rng: random.Random, product: Product, *, other: str) -> str:
     )
 
 
-def make_events(rng: random.Random, *, queries: list[dict], labels: list[dict], n_events: int = 20_000) -> list[dict]:
-    """Impressions and clicks over 28 days: queries drawn Zipf-like with a drift, clicks falling with the position.
+def query_row(query: Query) -> dict:
+    """How a query stands in queries.csv; nothing in it says whether somebody judged it."""
+    return {"query_id": query.query_id, "query": query.text, "split": query.split, "kind": query.kind}
+
+
+def make_events(rng: random.Random, *, log: list[Query], products: list[Product], n_events: int = 20_000) -> list[dict]:
+    """Impressions and clicks over 28 days: queries of the log, drawn Zipf-like with a drift, clicks falling with the
+    position. What is clicked follows the rule's labels.
 
     Source: Craswell et al., "An experimental comparison of click position-bias models", WSDM 2008,
     https://doi.org/10.1145/1341531.1341545
     """
-    judged = defaultdict(list)
-    for row in labels:
-        judged[row["query_id"]].append(row)
+    stock = by_type(products)
     gain = {"Exact": 0.6, "Substitute": 0.25, "Complement": 0.1, "Irrelevant": 0.03}
-    weights = [1 / (rank + 1) for rank in range(len(queries))]
+    weights = [1 / (rank + 1) for rank in range(len(log))]
     events = []
     for number in range(n_events // 5):
         day = number * 28 // (n_events // 5)
-        rank = rng.choices(range(len(queries)), weights=weights)[0]
-        query = queries[(rank + 7 * day) % len(queries)]
-        shown = sorted(judged[query["query_id"]], key=lambda row: -gain[row["label"]] - 0.4 * rng.random())[:5]
+        rank = rng.choices(range(len(log)), weights=weights)[0]
+        query = log[(rank + 7 * day) % len(log)]
+        found = judging.shown_products(rng, query.intent, stock=stock)
+        grades = {product.product_id: grade(query.intent, product) for product in found}
+        shown = sorted(grades, key=lambda product_id: -gain[grades[product_id]] - 0.4 * rng.random())[:5]
         user = f"u{int(rng.paretovariate(1.2)) % 400:03d}"
-        for position, row in enumerate(shown, start=1):
-            clicked = rng.random() < gain[row["label"]] / position**0.7
-            events.append(_event(day, user, row, event="click" if clicked else "view", position=position))
+        for position, product_id in enumerate(shown, start=1):
+            clicked = rng.random() < gain[grades[product_id]] / position**0.7
+            identity = {"time": f"2026-01-{day + 1:02d}", "user_id": user, "query_id": query.query_id}
+            event = {"product_id": product_id, "event": "click" if clicked else "view", "position": str(position)}
+            events.append(identity | event)
     return events
-
-
-def _event(day: int, user: str, row: dict, *, event: str, position: int) -> dict:
-    identity = {"time": f"2026-01-{day + 1:02d}", "user_id": user, "query_id": row["query_id"]}
-    return identity | {"product_id": row["product_id"], "event": event, "position": str(position)}
