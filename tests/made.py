@@ -1,13 +1,16 @@
 """Tiny notebooks, a tiny shop and ledger rows, made for tests."""
 
 import dataclasses
+import itertools
 from types import SimpleNamespace
 
 import nbformat
+from datasets import Dataset
 
 from authoring import committed_form
 from utils import settings
 from utils.measure.row_groups import Row
+from utils.rank import lists
 from utils.rank.setting import Setting
 
 PROSE, SUM, TEXT = 1, 2, 3  # cells of a published notebook, after that of the parameters
@@ -85,6 +88,17 @@ def setting(pairs, *, folder, max_tokens=32, top_gain=1):
     profile = dataclasses.replace(settings.profile("ci"), max_tokens=max_tokens)
     catalogue = SimpleNamespace(pairs={"train": pairs, "valid": pairs}, top_gain=top_gain)
     return Setting(catalogue, profile, seed=0, log_folder=folder)
+
+
+def batch_of(some, *, tokenizer, max_tokens=32):
+    """A batch as a training gets it, of lists that are written out as (query, {product: gain})."""
+    rows = [(query, product, gain) for query, products in some for product, gain in products.items()]
+    columns = dict(zip(("query", "product", "gain"), map(list, zip(*rows, strict=True)), strict=True))
+    encoded = lists.encode(Dataset.from_dict(columns), tokenizer=tokenizer, max_tokens=max_tokens)
+    ends = list(itertools.accumulate(len(products) for _, products in some))
+    places = [list(range(start, end)) for start, end in itertools.pairwise([0, *ends])]
+    drawn = lists.Lists(encoded, rows=places)
+    return lists.collate([drawn[i] for i in range(len(drawn))], tokenizer=tokenizer)
 
 
 def write_shop(folder, *, labels=LABELS):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from made import setting
+from made import batch_of, setting
 from transformers import AutoModelForSequenceClassification
 
 from utils import environment, settings
 from utils.rank import models, runtimes, training
 from utils.rank.setting import STUDENT_RATE, Budget
-from utils.shrink.distil import distil_losses, distillation, student_lists, students
+from utils.shrink.distil import distil_losses, distillation, students
 from utils.shrink.distil.matching import Match
 
 WORDS = ("new", "broken", "old", "cheap", "soft", "used")
@@ -40,14 +40,12 @@ def judged(n):
     return Dataset.from_list(rows)
 
 
-def distil(folder, tmp_path, *, scored, n_pairs=320, loss="logit_mse", match=None):
+def distil(folder, tmp_path, *, scored, n_pairs=320, **how):
     """A student's scores of one query's products after it learned from scored pairs, and the log."""
     student, tokenizer = models.load(folder)
     where, budget = setting(judged(8), folder=tmp_path), Budget(n_pairs, 32, 1, STUDENT_RATE)
     environment.seed_everything(0)
-    log = distillation.distil(
-        student, tokenizer=tokenizer, scored=scored, setting=where, budget=budget, loss=loss, match=match
-    )
+    log = distillation.distil(student, tokenizer=tokenizer, scored=scored, setting=where, budget=budget, **how)
     ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=1, max_tokens=32)
     return ranker.score([("sofa number 3", f"a {word} sofa") for word in WORDS]), log
 
@@ -116,48 +114,47 @@ def test_pairs_without_scores_and_an_unknown_loss_are_refused(small_folder, tmp_
         distil(small_folder, tmp_path, scored=toy(2), loss="mse")
 
 
-def encoded(sizes, *, n_tokens):
-    """Pairs of groups of these sizes, with a number of tokens for each pair."""
-    groups = [group for group, size in enumerate(sizes) for _ in range(size)]
-    rows = [{"group": g, "n_tokens": n_tokens(i), "input_ids": [i], "score": float(i)} for i, g in enumerate(groups)]
-    return Dataset.from_list(rows)
-
-
-def test_lists_hold_one_group_and_every_pair_comes_once_before_one_comes_again():
-    pairs = encoded([20, 8, 3, 9, 1], n_tokens=lambda i: 5 + i % 4)
-    lists = student_lists.draw_lists(pairs, n_steps=4, lists_per_step=2, seed=0)
-    assert sorted(len(rows) for rows in lists.rows) == [1, 3, 4, 5, 6, 7, 7, 8]
-    assert sorted(row for rows in lists.rows for row in rows) == list(range(41))
-    assert all(len({pairs["group"][row] for row in rows}) == 1 for rows in lists.rows)
-    twice = student_lists.draw_lists(pairs, n_steps=8, lists_per_step=2, seed=0)
-    counts = np.bincount([row for rows in twice.rows for row in rows], minlength=41)
-    assert set(counts) == {2}
-    assert len({tuple(sorted(rows)) for rows in twice.rows}) > 10, "the second time in other lists"
-
-
-def test_batches_hold_lists_of_similar_length_and_come_in_mixed_order():
-    lengths = np.random.default_rng(0).integers(10, 60, 64)
-    pairs = encoded([8] * 64, n_tokens=lambda i: int(lengths[i // 8]))
-    lists = student_lists.draw_lists(pairs, n_steps=16, lists_per_step=4, seed=0)
-    longest = np.array([max(pairs["n_tokens"][row] for row in rows) for rows in lists.rows]).reshape(16, 4)
-    padding = longest.max(axis=1).sum() * 4 - longest.sum()
-    assert padding < 0.1 * longest.sum() < 64 * lengths.max() - longest.sum()
-    assert np.any(np.diff(longest.max(axis=1)) < 0) and np.any(np.diff(longest.max(axis=1)) > 0)
-
-
-def test_collated_batch_holds_every_pair_and_fills_short_lists():
+def test_collated_batch_holds_scores_and_gains_and_fills_short_lists():
     _, tokenizer = models.build_cross_encoder(models.MINILM, seed=0)
     columns = {"attention_mask": [[1, 1], [1, 1, 1]], "token_type_ids": [[0, 1], [0, 0, 1]]}
-    lists = [
-        {"input_ids": [[101, 5], [101, 6, 7]], "score": [1.0, 2.0]} | columns,
-        {"input_ids": [[101, 8]], "score": [3.0], "attention_mask": [[1, 1]], "token_type_ids": [[0, 1]]},
+    some = [
+        {"input_ids": [[101, 5], [101, 6, 7]], "score": [1.0, 2.0], "gain": [10, -1]} | columns,
+        {"input_ids": [[101, 8]], "score": [3.0], "gain": [0], "attention_mask": [[1, 1]], "token_type_ids": [[0, 1]]},
     ]
-    batch = student_lists.collate(lists, tokenizer=tokenizer)
+    batch = distillation.collate(some, tokenizer=tokenizer)
     assert batch["input_ids"].tolist() == [[101, 5, 0], [101, 6, 7], [101, 8, 0]]
-    assert batch["labels"].tolist() == [[1.0, 2.0], [3.0, -torch.inf]]
+    assert batch["labels"][..., 0].tolist() == [[1.0, 2.0], [3.0, -torch.inf]]
+    assert batch["labels"][..., 1].tolist() == [[10.0, -1.0], [0.0, -1.0]]
     logits = torch.tensor([[1.5], [2.0], [5.0]])
     loss = distillation.list_loss({"logits": logits}, batch["labels"], score_loss=distil_losses.logit_mse)
     assert loss.item() == pytest.approx((0.25 + 0 + 4) / 3)
+
+
+def test_mixture_is_the_weighted_sum_of_labels_and_scores_and_unjudged_pairs_count_for_scores_alone():
+    wanted, gains = torch.tensor([[1.0, 3.0, -1.0]]), torch.tensor([[100.0, 0.0, -1.0]])
+    labels, logits = torch.stack([wanted, gains], dim=-1), torch.tensor([[0.5], [0.2], [9.0]])
+
+    def loss(weight, logits=logits):
+        how = {"score_loss": distil_losses.logit_mse, "label_weight": weight}
+        return distillation.list_loss({"logits": logits}, labels, **how).item()
+
+    of_labels = training.listwise_loss({"logits": logits[:2]}, gains[:, :2]).item()
+    assert loss(1.0) == pytest.approx(of_labels) == loss(1.0, torch.tensor([[0.5], [0.2], [-9.0]]))
+    assert loss(0.25) == pytest.approx(0.25 * loss(1.0) + 0.75 * loss(0.0))
+    assert loss(0.0) != loss(0.0, torch.tensor([[0.5], [0.2], [-9.0]]))
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.5])
+def test_a_weight_of_labels_that_is_no_share_is_refused(small_folder, tmp_path, weight):
+    with pytest.raises(ValueError, match="label_weight is .* from 0 to 1"):
+        distil(small_folder, tmp_path, scored=toy(2), label_weight=weight)
+
+
+def test_every_loss_and_mixture_draws_the_same_lists(small_folder, tmp_path):
+    _, tokenizer = models.load(small_folder)
+    where, budget = setting(judged(8), folder=tmp_path), Budget(320, 32, 1, STUDENT_RATE)
+    drawn = [distillation.draw(toy(24), tokenizer=tokenizer, setting=where, budget=budget) for _ in range(2)]
+    assert drawn[0].rows == drawn[1].rows and len(drawn[0]) == budget.n_lists
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +164,7 @@ def three_layers():
 
 
 def batches(tokenizer):
-    lists = [{"query": f"sofa number {i}", "products": ["a new sofa", "a lamp"], "gains": [1.0, 0.0]} for i in range(4)]
-    return [training.collate(lists, tokenizer=tokenizer, max_tokens=32)]
+    return [batch_of([(f"sofa number {i}", {"a new sofa": 1, "a lamp": 0}) for i in range(4)], tokenizer=tokenizer)]
 
 
 def test_student_of_all_layers_heads_and_neurons_scores_as_the_model_and_shares_no_weights(three_layers):

@@ -23,6 +23,7 @@ def test_a_student_larger_than_what_it_starts_from_is_refused_by_name():
         {"name": "my recipe"},
         {"depth": 3},
         {"learning_rate": 0},
+        {"label_weight": 1.5},
         {"loss": "mse"},
         {"n_distil_pairs": 0},
         {"n_label_pairs": -1},
@@ -93,7 +94,7 @@ def run(tmp_path, monkeypatch):
 
     def make(run, recipe, *, name, made_of):
         made.append(name)
-        with stages.whole(tmp_path / name, notebook="results", made_of=made_of) as partial:
+        with stages.whole(tmp_path / name, notebook="results", facts={"made_of": made_of}) as partial:
             (partial / "config.json").write_text(f"{name} {made_of}")
 
     monkeypatch.setattr(pipeline, "MAKERS", dict.fromkeys(pipeline.STAGES, make))
@@ -104,9 +105,9 @@ def run(tmp_path, monkeypatch):
     return started
 
 
-def apply(run, recipe=None):
+def apply(run, recipe=None, *, until="quantized"):
     run.made.clear()
-    pipeline.make(run, recipe or Recipe(), echo=lambda line: None)
+    pipeline.make(run, recipe or Recipe(), until=until, echo=lambda line: None)
     return list(run.made)
 
 
@@ -115,11 +116,21 @@ def test_stages_are_made_once_and_in_order(run):
     assert apply(run) == []
 
 
+def test_a_control_is_made_from_its_own_parent_and_shared_by_recipes_that_do_not_differ_there(run):
+    assert apply(run, until="teacher_int8") == ["teacher_int8"]
+    assert apply(run, until="labels_alone") == ["pruned", "labels_alone"]
+    assert apply(run) == ["student", "quantized"]
+    same_student = Recipe(name="other", loss="margin_mse", label_weight=0.5)
+    assert apply(run, same_student, until="labels_alone") == []
+    smaller = Recipe(name="other", student=Shape(n_layers=2, n_heads=3, d_ff=192))
+    assert apply(run, smaller, until="labels_alone") == ["labels_alone_other"]
+
+
 def test_a_damaged_stage_and_a_changed_one_are_made_again_with_all_that_follow(run):
     apply(run)
     (run.stage("quantized") / "config.json").write_text("damaged")
     assert apply(run) == ["quantized"]
-    with stages.whole(run.stage("teacher"), notebook="results", made_of="other") as partial:
+    with stages.whole(run.stage("teacher"), notebook="results", facts={"made_of": "other"}) as partial:
         (partial / "config.json").write_text("another teacher")
     assert apply(run) == ["pruned", "student", "quantized"]
 
@@ -152,8 +163,9 @@ def test_several_recipes_are_timed_in_one_go(run, monkeypatch):
     monkeypatch.setattr(pipeline.measure_stage, "measure", lambda run, variants: list(variants))
     deep = Recipe(name="deep", pruned=Shape(n_layers=6, n_heads=8, d_ff=512))
     rows = pipeline.apply(run, Recipe(), deep, echo=lambda line: None)
-    assert rows == [*pipeline.variants(Recipe()), *pipeline.variants(deep)] and len(rows) == 8
-    assert run.made == [*pipeline.STAGES, *(f"{stage}_deep" for stage in pipeline.STAGES)]
+    assert rows == [*pipeline.variants(Recipe()), *pipeline.variants(deep)] and len(rows) == 10
+    of_deep = [stage for stage in pipeline.STAGES if stage != "teacher_int8"]  # which no shape decides
+    assert run.made == [*pipeline.STAGES, *(f"{stage}_deep" for stage in of_deep)]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +185,7 @@ def test_another_recipe_has_stages_of_its_own_from_where_it_differs(run, how, ow
     assert apply(run) == []
 
 
-def test_every_field_of_a_recipe_decides_one_stage():
-    decided = [field for fields in pipeline.STAGES.values() for field in fields]
+def test_every_field_of_a_recipe_decides_one_stage_of_its_chain():
+    chain = [stage for stage in pipeline.STAGES if stage not in pipeline.CONTROLS]
+    decided = [field for stage in chain for field in pipeline.STAGES[stage]]
     assert sorted([*decided, "name"]) == sorted(Recipe.model_fields)

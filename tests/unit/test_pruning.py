@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from made import batch_of
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from utils.measure import cost
@@ -13,9 +14,9 @@ from utils.shrink.prune import pruning
 
 PAIRS = [("red sofa", f"couch number {i} {'velvet ' * (i % 4)}") for i in range(9)]
 LISTS = [
-    {"query": "red sofa", "products": ["red couch", "blue bed", "a lamp for a desk"], "gains": [100.0, 10.0, 0.0]},
-    {"query": "lamp", "products": ["lamp", "sofa"], "gains": [1.0, 0.0]},
-    {"query": "oak table", "products": ["table", "oak desk", "rug", "oak table"], "gains": [0.0, 1.0, 0.0, 2.0]},
+    ("red sofa", {"red couch": 100, "blue bed": 10, "a lamp for a desk": 0}),
+    ("lamp", {"lamp": 1, "sofa": 0}),
+    ("oak table", {"table": 0, "oak desk": 1, "rug": 0, "oak table": 2}),
 ]
 
 
@@ -30,7 +31,7 @@ def loaded(small_folder):
 def batches(tokenizer, *, per_batch=2):
     """LISTS in batches of that many lists, padded."""
     groups = [LISTS[start : start + per_batch] for start in range(0, len(LISTS), per_batch)]
-    return [training.collate(group, tokenizer=tokenizer, max_tokens=32) for group in groups]
+    return [batch_of(group, tokenizer=tokenizer) for group in groups]
 
 
 def score(model, tokenizer):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 from hypothesis import strategies as st
-from made import setting
+from made import batch_of, setting
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
 from utils import environment
@@ -213,30 +213,28 @@ def test_loss_is_lowest_when_scores_follow_the_gains_and_ignores_the_filling():
     assert 0 < right < 0.4 and wrong > 5
 
 
-def test_lists_hold_a_best_product_and_no_product_twice():
-    pairs = toy_pairs(6)
-    drawn = training.draw_lists(pairs, n_lists=15, seed=0)
-    assert len(drawn) == 15 and len(set(drawn["query"])) == 6
-    for one in drawn:
-        assert max(one["gains"]) == 1.0 and len(one["products"]) == 4
-    assert drawn["query"][:] != training.draw_lists(pairs, n_lists=15, seed=1)["query"][:]
+def test_a_list_without_a_good_product_or_without_labels_teaches_nothing():
+    logits = torch.tensor([[4.0], [-4.0], [1.7]])
+    assert training.listwise_loss({"logits": logits}, torch.zeros(1, 3)).item() == 0.0
+    assert training.loss_of_lists(logits.T, torch.full((1, 3), -1.0)).item() == 0.0
 
 
-def test_queries_without_two_labels_cannot_be_drawn():
-    alike = toy_pairs(3).filter(lambda row: row["gain"] == 0)
-    with pytest.raises(ValueError, match="two different labels"):
-        training.draw_lists(alike, n_lists=2, seed=0)
+def test_dropout_works_within_its_block_alone_and_in_training_alone(small_folder):
+    model, tokenizer = models.load(small_folder)
+    batch = batch_of([("red sofa", {"a red sofa": 1, "a lamp": 0})], tokenizer=tokenizer)
+    del batch["labels"]
 
+    def moves():
+        """Whether two passes in training differ, and two in use."""
+        both = [[model.train(mode)(**batch).logits.detach() for _ in range(2)] for mode in (True, False)]
+        return [not torch.equal(*pair) for pair in both]
 
-def test_collated_batch_keeps_lists_of_different_length_apart():
-    tokenizer = AutoTokenizer.from_pretrained(models.resolve())
-    lists = [
-        {"query": "a", "products": ["b", "c"], "gains": [1.0, 0.0]},
-        {"query": "a", "products": ["b"], "gains": [2.0]},
-    ]
-    batch = training.collate(lists, tokenizer=tokenizer, max_tokens=16)
-    assert batch["input_ids"].shape == (3, 5)
-    assert batch["labels"].tolist() == [[1.0, 0.0], [2.0, -1.0]]
+    environment.seed_everything(0)
+    assert moves() == [False, False]
+    with training.dropout(model, 0.5):
+        assert moves() == [True, False]
+        assert model.base_model.encoder.layer[0].attention.self.dropout_prob == 0.5
+    assert moves() == [False, False]
 
 
 def test_mean_tokens_counts_the_special_ones():

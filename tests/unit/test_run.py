@@ -63,7 +63,7 @@ def test_row_of_a_model_on_its_way_to_a_stage_is_of_valid_and_says_why_the_rest_
 
 def test_a_stage_says_which_one_it_was_made_from_and_its_rows_too(tmp_path):
     started = begin(tmp_path)
-    with stages.whole(tmp_path / "student", notebook="00_test", parent="pruned") as folder:
+    with stages.whole(tmp_path / "student", notebook="00_test", facts={"parent": "pruned"}) as folder:
         (folder / "model.safetensors").write_bytes(b"weights")
     groups = ledger_fields.nothing_but_quality("not measured in this test")
     row = started.add_row(Variant("student", "pytorch"), label="student", quality=NOT_JUDGED, **groups)

@@ -11,23 +11,29 @@ from functools import partial
 
 import pandas as pd
 
-from utils.course import ledger_fields, tables
+from utils.course import ledger_fields, stages, tables
 from utils.course.run import Run
 from utils.measure import load, memory, timing
 from utils.measure.row_groups import Ranking, Row
 from utils.measure.timing import Rate
 from utils.measure.variant import Variant
-from utils.rank import metrics
+from utils.rank import metrics, runtimes
+from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair
 
 PER_TURN = 2  # queries that a ranker scores at a time when its pairs a second are measured
 TEACHER = "teacher, PyTorch"
 TEACHER_VARIANT = Variant("teacher", "pytorch")
+INT8_STAGE = "teacher_int8"
+IN_INT8 = "teacher in int8, untrained"
 ONLY_TEACHER = "measured for the teacher alone, in notebook 01"
 
 
 def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[int] = ()) -> list[Row]:
-    """Add a row for each variant, under its label, and one for the teacher in fp32 PyTorch on one thread.
+    """Add a row for each variant, under its label, and one for each of the two references, on one thread.
+
+    The references are the teacher in fp32 PyTorch and, once notebook 02 has made it, the teacher in int8, which is what
+    anybody gets in minutes without training.
 
     Quality is that of the whole test split, with the interval of the difference to the teacher; judging takes all
     cores. Times are taken by turns, each variant on its own threads and device; the pairs a second of every turn are
@@ -39,7 +45,7 @@ def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[in
     Raises:
         ValueError: the files of a variant are not of the precision that it claims.
     """
-    every = {TEACHER: TEACHER_VARIANT} | dict(variants)
+    every = references(run) | dict(variants)
     for variant in every.values():
         variant.require_precision(run.folder)
     limits = {"max_tokens": run.profile.max_tokens}
@@ -69,6 +75,17 @@ def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[in
             groups[f"load_{number}"] = load.in_flight(open_one, queries=queries, n_in_flight=number)
         rows.append(run.add_row(variant, label=label, **groups))
     return rows
+
+
+def references(run: Run) -> dict[str, Variant]:
+    """What results stand beside, by label."""
+    in_int8 = {IN_INT8: int8_variant(run)} if run.stage(INT8_STAGE).is_dir() else {}
+    return {TEACHER: TEACHER_VARIANT} | in_int8
+
+
+def int8_variant(run: Run) -> Variant:
+    """The teacher in int8, in the engine in which it ranks better on valid."""
+    return Variant(INT8_STAGE, stages.manifest(run.stage(INT8_STAGE))["runtime"], "int8")
 
 
 def speedups(run: Run, rows: Sequence[Row]) -> pd.DataFrame:
@@ -122,8 +139,17 @@ def _quality(run: Run, variant: Variant) -> Ranking:
     teacher = run.teacher_quality()
     if variant.stage == "teacher":
         return ledger_fields.test_quality(teacher, teacher=None, **how)
+    return ledger_fields.test_quality(_judged_on_test(run, variant), teacher=teacher, **how)
+
+
+def _judged_on_test(run: Run, variant: Variant) -> Quality:
+    """The quality on test, judged once for the weights that a stage has."""
+    weights = runtimes.weights_hash(run.stage(variant.stage), runtime=variant.runtime)
+    if kept := run.kept_quality(variant.scores_key, weights=weights):
+        return kept
     ranker = variant.open(run.folder, max_tokens=run.profile.max_tokens, threads=run.machine["cores"])
-    pairs = run.catalogue.pairs["test"]
-    quality = metrics.evaluate(pairs, ranker.score(run.pairs("test")), top_gain=run.catalogue.top_gain)
-    run.save_quality(variant.scores_key, quality)
-    return ledger_fields.test_quality(quality, teacher=teacher, **how)
+    quality = metrics.evaluate(
+        run.catalogue.pairs["test"], ranker.score(run.pairs("test")), top_gain=run.catalogue.top_gain
+    )
+    run.save_quality(variant.scores_key, quality, weights=weights)
+    return quality

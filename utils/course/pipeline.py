@@ -18,67 +18,77 @@ from utils.course.run import Run
 from utils.data.catalogue import texts_of
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
-from utils.rank import metrics, models, runtimes, training
+from utils.rank import metrics, models, runtimes
+from utils.rank.metrics import Quality
 from utils.rank.ranker import Ranker
-from utils.shrink import steps
-from utils.shrink.distil import distillation
+from utils.shrink import controls, steps
 from utils.shrink.recipe import Recipe
 
+OF_STUDENT = {
+    "student",
+    "layers",
+    "loss",
+    "label_weight",
+    "n_unlabelled_pairs",
+    "n_distil_pairs",
+    "learning_rate",
+    "n_label_pairs",
+    "label_learning_rate",
+}
 STAGES = {  # and what of a recipe decides each, beside the stage before it
+    "teacher_int8": {"for_openvino", "for_onnx"},
     "pruned": {"pruned", "recovery_rate"},
-    "student": {
-        "student",
-        "layers",
-        "loss",
-        "n_unlabelled_pairs",
-        "n_distil_pairs",
-        "learning_rate",
-        "n_label_pairs",
-        "label_learning_rate",
-    },
+    "labels_alone": {"student", "layers", "n_distil_pairs", "n_label_pairs", "learning_rate"},
+    "student": OF_STUDENT,
     "quantized": {"precision", "for_openvino", "for_onnx"},
 }
-CODE = {
-    stage: f"{__name__}:{maker}"
-    for stage, maker in zip(STAGES, ("make_pruned", "make_student", "make_quantized"), strict=True)
+PARENTS = {
+    "teacher_int8": "teacher",
+    "pruned": "teacher",
+    "labels_alone": "pruned",
+    "student": "pruned",
+    "quantized": "student",
 }
+CONTROLS = ("teacher_int8", "labels_alone")  # what a recipe is held against
+CODE = {stage: f"{__name__}:make_{stage}" for stage in STAGES}
 WRITING = ("utils.environment:seed_everything", "utils.rank.models:save", "utils.rank.runtimes")  # of any stage
 BY_VALUE = ("utils.course.run:Run", "utils.shrink.recipe:Recipe")  # count by what a stage takes of them, not as code
 
 
 def apply(run: Run, *chosen: Recipe, echo: Callable[[str], object] = print) -> list[Row]:
-    """Make all stages of some recipes, and add their final rows and the teacher's, all of them timed by turns."""
+    """Make all stages of some recipes and their controls, and add the final rows of all, timed by turns."""
     for recipe in chosen:
-        make(run, recipe, echo=echo)
+        for stage in (*CONTROLS, "quantized"):
+            make(run, recipe, until=stage, echo=echo)
     return measure_stage.measure(
         run, {label: variant for recipe in chosen for label, variant in variants(recipe).items()}
     )
 
 
-def on_valid(run: Run, *chosen: Recipe) -> dict[str, float]:
-    """NDCG@10 on queries of valid of the teacher and of the stage that each recipe ends in, by stage, to choose by."""
-    n_queries = distillation.JUDGED_TIMES * run.profile.n_stop_queries
-    some = training.first_queries(run.catalogue.pairs["valid"], n_queries=n_queries)
-    texts = texts_of(some)
-    ends = ["teacher", *(stage_name("quantized", recipe=one) for one in chosen)]
-    at = {"runtime": "openvino", "threads": run.machine["cores"], "max_tokens": run.profile.max_tokens}
-    rankers = {stage: runtimes.open_ranker(run.stage(stage), **at) for stage in ends}
-    top_gain = run.catalogue.top_gain
-    return {stage: metrics.evaluate(some, one.score(texts), top_gain=top_gain).ndcg10 for stage, one in rankers.items()}
+def on_valid(run: Run, *chosen: Recipe) -> dict[str, Quality]:
+    """Quality on valid of the teacher, the controls and the end of each recipe, by stage: what choices are made by."""
+    pairs, in_int8 = run.catalogue.pairs["valid"], measure_stage.int8_variant(run)
+    ends = [stage_name(stage, recipe=one) for one in chosen for stage in (*CONTROLS, "quantized")]
+    found = {}
+    for stage in dict.fromkeys(("teacher", *ends)):
+        variant = in_int8 if stage == in_int8.stage else Variant(stage, "openvino")
+        ranker = variant.open(run.folder, max_tokens=run.profile.max_tokens, threads=run.machine["cores"])
+        found[stage] = metrics.evaluate(pairs, ranker.score(texts_of(pairs)), top_gain=run.catalogue.top_gain)
+    return found
 
 
 def make(run: Run, recipe: Recipe, *, until: str = "quantized", echo: Callable[[str], object] = print) -> None:
-    """Make the recipe's stages up to one of them; those that are there, whole and made of the same, stay."""
-    parent, data = "teacher", run.catalogue.hash
-    for stage in _up_to(until):
-        name, made_of = stage_name(stage, recipe=recipe), _digest(stage, recipe, run.stage(parent), data=data)
+    """Make one of the recipe's stages and those it comes from; what is there, whole and made of the same, stays."""
+    data = run.catalogue.hash
+    for stage in _way_to(until):
+        parent = run.stage(stage_name(PARENTS[stage], recipe=recipe))
+        name, made_of = stage_name(stage, recipe=recipe), _digest(stage, recipe, parent, data=data)
         if _is_made(run.stage(name), made_of=made_of):
             echo(f"{name}: unchanged")
         else:
             environment.seed_everything(run.seed)
             MAKERS[stage](run, recipe, name=name, made_of=made_of)
             echo(f"{name}: made")
-        parent = name
 
 
 def stage_name(stage: str, *, recipe: Recipe) -> str:
@@ -86,16 +96,19 @@ def stage_name(stage: str, *, recipe: Recipe) -> str:
 
     So recipes that differ in the student alone share the pruned stage.
     """
-    fields = set().union(*(STAGES[one] for one in _up_to(stage)))
+    if stage not in STAGES:
+        return stage
+    fields = set().union(*(STAGES[one] for one in _way_to(stage)))
     is_default = recipe.model_dump(include=fields) == Recipe().model_dump(include=fields)
     return stage if is_default else f"{stage}_{recipe.name}"
 
 
 def variants(recipe: Recipe) -> dict[str, Variant]:
     """The rows that a recipe ends in, by label."""
-    pruned, student, quantized = (stage_name(stage, recipe=recipe) for stage in STAGES)
+    pruned, alone, student, quantized = (stage_name(stage, recipe=recipe) for stage in list(STAGES)[1:])
     return {
         f"{pruned}, OpenVINO": Variant(pruned, "openvino"),
+        f"{alone}, OpenVINO": Variant(alone, "openvino"),
         f"{student}, OpenVINO": Variant(student, "openvino"),
         f"{quantized}, OpenVINO": Variant(quantized, "openvino", recipe.precision),
         f"{quantized}, ONNX Runtime": Variant(quantized, "onnxruntime", recipe.precision),
@@ -117,6 +130,26 @@ def scored(run: Run, recipe: Recipe) -> Dataset:
         recipe=recipe,
         setting=run.setting,
     )
+
+
+def make_teacher_int8(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the teacher with quantized graphs as a stage, untrained; it says in which engine it ranks better."""
+    teacher, tokenizer = models.load(run.stage("teacher"))
+
+    def quantize(folder: Path) -> dict[str, str]:
+        steps.quantize(folder, tokenizer=tokenizer, recipe=recipe.revised(precision="int8"), setting=run.setting)
+        return {"runtime": controls.better_runtime(controls.quality_in_int8(folder, setting=run.setting))}
+
+    run.save_stage(name, teacher, tokenizer=tokenizer, parent="teacher", finish=quantize, made_of=made_of)
+
+
+def make_labels_alone(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
+    """Write the recipe's student as a stage, trained on labels alone."""
+    parent = stage_name("pruned", recipe=recipe)
+    pruned, tokenizer = models.load(run.stage(parent))
+    start = steps.start_student(pruned, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    student, chosen = controls.labels_alone(start, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    run.save_stage(name, student, tokenizer=tokenizer, parent=parent, made_of=made_of, chosen=chosen)
 
 
 def make_pruned(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
@@ -144,11 +177,21 @@ def make_quantized(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None
     run.save_stage(name, student, tokenizer=tokenizer, parent=parent, finish=finish, made_of=made_of)
 
 
-MAKERS = {"pruned": make_pruned, "student": make_student, "quantized": make_quantized}
+MAKERS = {
+    "teacher_int8": make_teacher_int8,
+    "pruned": make_pruned,
+    "labels_alone": make_labels_alone,
+    "student": make_student,
+    "quantized": make_quantized,
+}
 
 
-def _up_to(stage: str) -> list[str]:
-    return list(STAGES)[: list(STAGES).index(stage) + 1]
+def _way_to(stage: str) -> list[str]:
+    """The stages from the teacher, which is not among them, to this one."""
+    way = [stage]
+    while (parent := PARENTS[way[0]]) in PARENTS:
+        way.insert(0, parent)
+    return way
 
 
 def _digest(stage: str, recipe: Recipe, parent: Path, *, data: str) -> str:

@@ -67,15 +67,28 @@ class Run:
         """The teacher's quality on every test query, as notebook 01 kept it: what all others are compared with."""
         return self.load_quality(TEACHER_SCORES)
 
-    def save_quality(self, name: str, quality: Quality) -> None:
-        """Keep the quality of every test query under a name, for the intervals of later notebooks."""
+    def save_quality(self, name: str, quality: Quality, *, weights: str = "") -> None:
+        """Keep the quality of every test query under a name, for the intervals of later notebooks.
+
+        Args:
+            weights: the hash of the weights that scored them, by which `kept_quality` knows them again.
+        """
         self.quality_file(name).parent.mkdir(parents=True, exist_ok=True)
-        disk.write_whole(self.quality_file(name), json.dumps(asdict(quality)) + "\n")
+        kept = asdict(quality) | {"weights": weights}
+        disk.write_whole(self.quality_file(name), json.dumps(kept) + "\n")
+
+    def kept_quality(self, name: str, *, weights: str) -> Quality | None:
+        """The quality that these very weights were found to have on test, so that none is judged there twice."""
+        if disk.read_object(self.quality_file(name)).get("weights") != weights:
+            return None
+        return self.load_quality(name)
 
     def load_quality(self, name: str) -> Quality:
         """The quality of every test query as it was kept; ValueError when it was not, or of other queries."""
         try:
-            found = Quality(**json.loads(self.quality_file(name).read_text(encoding="utf-8")))
+            kept = json.loads(self.quality_file(name).read_text(encoding="utf-8"))
+            kept.pop("weights", None)
+            found = Quality(**kept)
         except (OSError, ValueError, TypeError):
             raise ValueError(
                 f"quality/{name}.json cannot be read; run the notebook that makes '{name}' again"
@@ -118,21 +131,23 @@ class Run:
         *,
         tokenizer: PreTrainedTokenizerBase,
         parent: str | None = None,
-        finish: Callable[[Path], object] | None = None,
+        finish: Callable[[Path], Mapping[str, str] | None] | None = None,
         **facts: str,
     ) -> Path:
         """Write a model as the stage's folder with the weights of every runtime, whole or not at all.
 
         Args:
             parent: the stage that it was made from; its rows say so.
-            finish: changes the written files before the stage takes its place, such as a quantizer.
+            finish: changes the written files before the stage takes its place, such as a quantizer; it may return
+                further entries of the manifest, by name.
             facts: further entries of the stage's manifest.
         """
-        with stages.whole(self.stage(name), notebook=self.notebook, parent=parent, **facts) as partial:
+        entries = {"parent": parent} | facts
+        with stages.whole(self.stage(name), notebook=self.notebook, facts=entries) as partial:
             models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
             runtimes.export_all(partial)
             if finish is not None:
-                finish(partial)
+                entries |= finish(partial) or {}
         return self.stage(name)
 
     def add_row(

@@ -7,7 +7,7 @@ the check: it is written later, from the ledger.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +18,16 @@ MANIFEST = "stage.json"
 
 
 @contextmanager
-def whole(folder: Path, *, notebook: str, **facts: str | None) -> Iterator[Path]:
-    """A folder to fill with a stage's files; at the end it gets its `stage.json` and takes its place, whole."""
+def whole(folder: Path, *, notebook: str, facts: Mapping[str, str | None] | None = None) -> Iterator[Path]:
+    """A folder to fill with a stage's files; at the end it gets its `stage.json` and takes its place, whole.
+
+    Args:
+        facts: further entries, read at the end, so that some may be found out on the way.
+    """
     with disk.whole_folder(folder) as partial:
         yield partial
         files = {str(path.relative_to(partial)): disk.sha256(path) for path in _files(partial)}
-        manifest = {"format": FORMAT, "stage": folder.name, "notebook": notebook} | facts | {"files": files}
+        manifest = {"format": FORMAT, "stage": folder.name, "notebook": notebook} | dict(facts or {}) | {"files": files}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 

@@ -48,6 +48,11 @@ class Catalogue:
     hash: str
     rule: Callable[[str], Mapping[str, int]] | None = None
 
+    def train_queries(self) -> list[str]:
+        """The texts of all train queries, those of the log too, each once."""
+        columns = zip(self.queries["query"][:], self.queries["split"][:], strict=True)
+        return list(dict.fromkeys(query for query, split in columns if split == "train"))
+
 
 def load(dataset: str | Path, *, profile: settings.Profile) -> Catalogue:
     """Load `synthetic` (the embedded shop), a fetched set by its name, or a folder; cut to the profile's sizes.

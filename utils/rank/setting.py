@@ -17,6 +17,7 @@ LIST_SIZE = 8  # pairs of one query that are learned from together
 TEACHER_RATE = 2e-4
 RECOVERY_RATE = 1e-4  # of the short fine-tune after a cut
 STUDENT_RATE = 5e-4  # of a distillation, and of the labels that end it
+DROPOUT = 0.1  # of a training that meets the same pairs again and again
 ROUNDING_RATE = 5e-5  # a tenth of what the student learned with: it only has to settle on its grids
 
 
@@ -62,6 +63,8 @@ class Budget:
         n_pairs: pairs that are seen, all epochs together.
         batch_size: pairs of a step, LIST_SIZE at least.
         n_evaluations: how often it looks at `valid`, the end included.
+        dropout: share of what layers and attention give that is dropped at each step; of use where the same pairs come
+            again and again.
 
     Raises:
         ValueError: a step of less than a list, or a number that is not above 0.
@@ -71,6 +74,7 @@ class Budget:
     batch_size: int
     n_evaluations: int
     learning_rate: float
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.batch_size < LIST_SIZE:
@@ -78,11 +82,18 @@ class Budget:
         for name in ("n_pairs", "n_evaluations", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; give a share from 0 to less than 1")
 
     @property
     def n_steps(self) -> int:
         """Steps, one at least."""
         return max(1, self.n_pairs // self.batch_size)
+
+    @property
+    def n_lists(self) -> int:
+        """Lists of all steps."""
+        return self.n_steps * self.lists_per_step
 
     @property
     def lists_per_step(self) -> int:

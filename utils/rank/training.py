@@ -6,8 +6,8 @@ The loss compares products of one query with each other, as a ranking does; the 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,10 @@ from transformers import (
 
 from utils import disk, environment
 from utils.data.catalogue import rows_by_query, texts_of
-from utils.rank import metrics, ranker, runtimes
+from utils.rank import lists, metrics, runtimes
+from utils.rank.lists import Lists
 from utils.rank.metrics import Quality
-from utils.rank.setting import LIST_SIZE, Budget, Setting
+from utils.rank.setting import Budget, Setting
 
 
 def fine_tune(
@@ -54,11 +55,11 @@ def fine_tune(
     Source: Nogueira, Cho, "Passage Re-ranking with BERT", 2019, https://arxiv.org/abs/1901.04085
     """
     pairs = setting.train if pairs is None else pairs
-    task = Task(
-        lists=draw_lists(pairs, n_lists=budget.n_steps * budget.lists_per_step, seed=setting.seed),
-        collate=partial(collate, tokenizer=tokenizer, max_tokens=setting.max_tokens),
-        loss=listwise_loss,
-    )
+    encoded, rng = lists.encode(pairs, tokenizer=tokenizer, max_tokens=setting.max_tokens), random.Random(setting.seed)
+    groups = list(rows_by_query(pairs).values())
+    drawn = lists.draw_judged(pairs["gain"][:], groups=groups, n_lists=budget.n_lists, rng=rng)
+    drawn = lists.by_length(drawn, n_tokens=encoded["n_tokens"][:], lists_per_step=budget.lists_per_step, rng=rng)
+    task = Task(Lists(encoded, rows=drawn), partial(lists.collate, tokenizer=tokenizer), listwise_loss)
     return fit(model, task=task, tokenizer=tokenizer, setting=setting, budget=budget)
 
 
@@ -67,16 +68,14 @@ class Task:
     """What is learned in a training.
 
     Attributes:
-        lists: one entry for each list.
+        lists: in the order of training; neighbours were chosen for one another.
         collate: makes a batch of some lists, with `labels` in it.
         loss: takes the model's outputs and `labels`.
-        in_order: lists come as they stand, since neighbours were chosen for one another; else in random order.
     """
 
-    lists: Dataset | torch.utils.data.Dataset
+    lists: Lists
     collate: Callable[[Sequence[dict]], dict[str, torch.Tensor]]
     loss: Callable[..., torch.Tensor]
-    in_order: bool = False
 
 
 def fit(
@@ -88,7 +87,7 @@ def fit(
     Biases is used when WANDB_PROJECT is set.
     """
     setting.log_folder.mkdir(parents=True, exist_ok=True)
-    with disk.scratch(setting.log_folder / "checkpoints") as checkpoints:
+    with disk.scratch(setting.log_folder / "checkpoints") as checkpoints, dropout(model, budget.dropout):
         trainer = JudgedTrainer(
             model=model,
             args=_arguments(checkpoints, setting=setting, budget=budget),
@@ -98,7 +97,6 @@ def fit(
             compute_loss_func=task.loss,
             callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
         )
-        trainer.in_order = task.in_order
         trainer.judge = partial(evaluate_ndcg10, tokenizer=tokenizer, setting=setting)
         trainer.train()
     model.to("cpu").eval()
@@ -109,7 +107,6 @@ class JudgedTrainer(Trainer):
     """A trainer whose evaluation is NDCG@10 on judged pairs, scored by the ranker that is used everywhere else."""
 
     judge: Callable[..., float]
-    in_order = False
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         found = {f"{metric_key_prefix}_ndcg10": self.judge(self.model, pairs=eval_dataset or self.eval_dataset)}
@@ -119,9 +116,31 @@ class JudgedTrainer(Trainer):
         return found
 
     def _get_train_sampler(self, train_dataset=None):
-        if self.in_order:
-            return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
-        return super()._get_train_sampler(train_dataset)
+        return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
+
+
+@contextmanager
+def dropout(model: PreTrainedModel, share: float) -> Iterator[None]:
+    """Within the block `model` drops that share of what its layers and its attention give, whenever it is in training.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014,
+    https://jmlr.org/papers/v15/srivastava14a.html
+    """
+    names = {"p": torch.nn.Dropout, "dropout_prob": torch.nn.Module}  # the fused attention has a number, no module
+    places = [
+        (module, name)
+        for module in model.modules()
+        for name, kind in names.items()
+        if isinstance(module, kind) and isinstance(getattr(module, name, None), float)
+    ]
+    before = [getattr(module, name) for module, name in places]
+    for module, name in places:
+        setattr(module, name, share)
+    try:
+        yield
+    finally:
+        for (module, name), value in zip(places, before, strict=True):
+            setattr(module, name, value)
 
 
 def evaluate_ndcg10(
@@ -130,6 +149,12 @@ def evaluate_ndcg10(
     """NDCG@10 of a model in memory on judged pairs."""
     max_tokens, top_gain = setting.max_tokens, setting.top_gain
     return evaluate(model, pairs=pairs, tokenizer=tokenizer, max_tokens=max_tokens, top_gain=top_gain).ndcg10
+
+
+def evaluate_on_valid(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, setting: Setting) -> Quality:
+    """Quality of a model in memory on all judged pairs of `valid`, the one sample by which choices are made."""
+    max_tokens, top_gain = setting.max_tokens, setting.top_gain
+    return evaluate(model, pairs=setting.valid, tokenizer=tokenizer, max_tokens=max_tokens, top_gain=top_gain)
 
 
 def evaluate(
@@ -142,56 +167,31 @@ def evaluate(
 
 
 def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-    """Cross-entropy between the softmax of a list's scores and its gains divided by their sum; the mean over lists.
+    """`loss_of_lists` as a trainer calls it.
 
     Args:
         outputs: `logits` (n_pairs, 1) of all lists' pairs, one list after the other.
         labels: gains (n_lists, list_size), short lists filled with -1.
+    """
+    logits = outputs["logits"][:, 0].float()
+    scores = logits.new_full(labels.shape, -torch.inf).masked_scatter(labels >= 0, logits)
+    return loss_of_lists(scores, labels)
+
+
+def loss_of_lists(scores: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy between the softmax of a list's scores and its gains divided by their sum; the mean over lists.
+
+    Args:
+        scores, gains: (n_lists, list_size); a pair whose gain is below 0 has none and takes no part.
 
     Source: Cao et al., "Learning to rank: from pairwise approach to listwise approach" (ListNet), ICML 2007,
     https://doi.org/10.1145/1273496.1273513
     """
-    real = labels >= 0
-    logits = outputs["logits"][:, 0].float()
-    scores = logits.new_full(labels.shape, -torch.inf).masked_scatter(real, logits)
-    gains = labels.clamp(min=0)
-    wanted = gains / gains.sum(dim=1, keepdim=True)
-    log_share = torch.log_softmax(scores, dim=1).masked_fill(~real, 0.0)
-    return -(wanted * log_share).sum(dim=1).mean()
-
-
-def draw_lists(pairs: Dataset, *, n_lists: int, seed: int) -> Dataset:
-    """Lists of at most LIST_SIZE products of one query: one or two of the best label, the others at random.
-
-    Queries come in random order and again when all were used, with other products.
-
-    Raises:
-        ValueError: no query has two different labels.
-    """
-    rng = random.Random(seed)
-    gains, texts, queries = (pairs[name][:] for name in ("gain", "product", "query"))
-    usable = [rows for rows in rows_by_query(pairs).values() if len({gains[row] for row in rows}) > 1]
-    if not usable:
-        raise ValueError("labels.csv: no train query has two different labels; judge good and bad products for some")
-    drawn = []
-    while len(drawn) < n_lists:
-        for rows in rng.sample(usable, min(len(usable), n_lists - len(drawn))):
-            top = max(gains[row] for row in rows)
-            best = [row for row in rows if gains[row] == top]
-            chosen = rng.sample(best, min(2, len(best)))
-            rest = [row for row in rows if row not in chosen]
-            chosen += rng.sample(rest, min(LIST_SIZE - len(chosen), len(rest)))
-            products, list_gains = [texts[row] for row in chosen], [float(gains[row]) for row in chosen]
-            drawn.append({"query": queries[rows[0]], "products": products, "gains": list_gains})
-    return Dataset.from_list(drawn)
-
-
-def collate(lists: Sequence[dict], *, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> dict[str, torch.Tensor]:
-    """All pairs of some lists as one padded batch (n_pairs, n_tokens), and `labels` (n_lists, list_size)."""
-    pairs = [(one["query"], product) for one in lists for product in one["products"]]
-    batch = tokenizer.pad(ranker.encode(tokenizer, pairs, max_tokens=max_tokens), return_tensors="pt")
-    gains = [torch.tensor(one["gains"]) for one in lists]
-    return dict(batch) | {"labels": torch.nn.utils.rnn.pad_sequence(gains, batch_first=True, padding_value=-1.0)}
+    real = gains >= 0
+    known = gains.clamp(min=0)
+    wanted = known / known.sum(dim=1, keepdim=True).clamp(min=1e-9)  # a list without a good product teaches nothing
+    log_share = torch.log_softmax(scores.masked_fill(~real, torch.finfo(scores.dtype).min), dim=1)
+    return -(wanted * log_share.masked_fill(~real, 0.0)).sum(dim=1).mean()
 
 
 def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
@@ -200,13 +200,10 @@ def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
     Raises:
         ValueError: there is none.
     """
-    query_ids, gains_of = pairs["query_id"][:], defaultdict(set)
-    for query_id, gain in zip(query_ids, pairs["gain"][:], strict=True):
-        gains_of[query_id].add(gain)
-    kept = set([query_id for query_id, gains in gains_of.items() if len(gains) > 1][:n_queries])
+    kept = set(list(metrics.rows_to_rank(pairs))[:n_queries])
     if not kept:
         raise ValueError("labels.csv: no query of this split has two different labels; judge good and bad products")
-    return pairs.select(np.flatnonzero([query_id in kept for query_id in query_ids]))
+    return pairs.select(np.flatnonzero([query_id in kept for query_id in pairs["query_id"][:]]))
 
 
 def _arguments(checkpoints: Path, *, setting: Setting, budget: Budget) -> TrainingArguments:
@@ -220,6 +217,7 @@ def _arguments(checkpoints: Path, *, setting: Setting, budget: Budget) -> Traini
         learning_rate=budget.learning_rate,
         warmup_ratio=0.1,
         lr_scheduler_type="linear",
+        optim="adamw_torch_fused",
         weight_decay=0.01,
         logging_steps=max(1, every // 5),
         eval_strategy="steps",

@@ -49,6 +49,7 @@ class Recipe(_Strict):
         student: the shape of what is distilled, started from the pruned model.
         layers: which layers of the pruned model the student keeps, as in `students.kept_layers`.
         loss: a name in `distil_losses.LOSSES`.
+        label_weight: α of the mixture α · labels + (1 − α) · scores in the distillation.
         n_unlabelled_pairs, n_distil_pairs: as in `settings.Profile`.
         learning_rate: of the distillation.
         n_label_pairs: as in `settings.Profile`; 0 leaves the fine-tune on labels out.
@@ -64,6 +65,7 @@ class Recipe(_Strict):
     student: Shape = Shape(n_layers=3, n_heads=3, d_ff=192)
     layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
+    label_weight: float = Field(default=0.0, ge=0, le=1)
     n_unlabelled_pairs: int | None = Field(default=None, ge=1)
     n_distil_pairs: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=setting.STUDENT_RATE, gt=0)

@@ -14,7 +14,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk
-from utils.rank import training
+from utils.rank import lists, training
 from utils.rank.ranker import Ranker
 from utils.rank.setting import Budget, Setting
 from utils.shrink.distil import distillation, scored_pairs, students
@@ -41,8 +41,11 @@ def prune(
 def cut_vocabulary(
     model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, setting: Setting
 ) -> PreTrainedTokenizerBase:
-    """Keep the tokens of the catalogue and of the train queries, and the positions of the profile's limit, in place."""
-    texts = [*setting.catalogue.products["text"], *setting.train["query"]]
+    """Keep the tokens of the catalogue and of the train queries, and the positions of the profile's limit, in place.
+
+    The log's queries count: what shoppers typed is known also where nobody judged it.
+    """
+    texts = [*setting.catalogue.products["text"], *setting.catalogue.train_queries()]
     tokenizer = vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
     vocabulary.prune_positions(model, max_tokens=setting.max_tokens)
     return tokenizer
@@ -57,8 +60,8 @@ def cut(
     setting: Setting,
 ) -> PreTrainedModel:
     """A copy of the model with these layers; heads and neurons stay by their importance on train."""
-    lists = training.draw_lists(setting.train, n_lists=N_LISTS, seed=setting.seed)
-    batches = [training.collate([one], tokenizer=tokenizer, max_tokens=setting.max_tokens) for one in lists]
+    limits = {"max_tokens": setting.max_tokens, "n_lists": N_LISTS, "seed": setting.seed}
+    batches = lists.judged_batches(setting.train, tokenizer=tokenizer, **limits)
     return students.start_student(model, layers=layers, n_heads=shape.n_heads, d_ff=shape.d_ff, batches=batches)
 
 
@@ -88,7 +91,13 @@ def copy_scores(
     """Train the student in place on its teacher's scores, for as long as the recipe says; returns the trainer's log."""
     budget = Budget.of_distillation(setting.profile, n_pairs=recipe.n_distil_pairs, learning_rate=recipe.learning_rate)
     return distillation.distil(
-        student, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss=recipe.loss
+        student,
+        tokenizer=tokenizer,
+        scored=scored,
+        setting=setting,
+        budget=budget,
+        loss=recipe.loss,
+        label_weight=recipe.label_weight,
     )
 
 

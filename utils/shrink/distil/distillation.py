@@ -1,13 +1,13 @@
 """Training a student on its teacher's scores, and then on labels.
 
-The pairs come from `scored_pairs`, their lists from `student_lists`, what is copied is in `distil_losses`, and where a
-student begins in `students`.
+The pairs come from `scored_pairs`, what is copied is in `distil_losses`, and where a student begins in `students`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -16,10 +16,10 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from utils.rank import training
+from utils.rank import lists, training
+from utils.rank.lists import Lists
 from utils.rank.setting import Budget, Setting
 from utils.rank.training import Task
-from utils.shrink.distil import student_lists
 from utils.shrink.distil.distil_losses import loss_named
 from utils.shrink.distil.matching import Match, matched
 
@@ -34,35 +34,55 @@ def distil(
     setting: Setting,
     budget: Budget,
     loss: str = "logit_mse",
+    label_weight: float = 0.0,
     match: Match | None = None,
 ) -> list[dict]:
     """Train `student` in place on lists of scored pairs; the best state by NDCG@10 on some queries of `valid` is kept.
-
-    The labels in `scored` are not looked at.
 
     Args:
         tokenizer: the student's own, which may know fewer tokens than the teacher's.
         scored: as `scored_pairs.score` gives it.
         loss: a name in `distil_losses.LOSSES`.
+        label_weight: α of the mixture α · labels + (1 − α) · scores; at 0 the labels in `scored` are not looked at, at
+            1 the scores are not. Pairs without a label add nothing to the first part.
         match: what else to copy, of the teacher's inside; None: scores alone.
 
     Returns:
         The trainer's log, as that of `training.fine_tune`.
 
     Raises:
-        ValueError: the loss is unknown, or `scored` has no scores.
+        ValueError: the loss is unknown, `scored` has no scores, or a weight that is no share.
+
+    Source of the mixture: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015,
+    https://arxiv.org/abs/1503.02531
     """
-    loss_of_lists = partial(list_loss, score_loss=loss_named(loss))
+    if not 0 <= label_weight <= 1:
+        raise ValueError(f"label_weight is {label_weight}; give a share from 0 to 1")
+    loss_of_lists = partial(list_loss, score_loss=loss_named(loss), label_weight=label_weight)
     _check(scored)
-    encoded = student_lists.encode(scored, tokenizer=tokenizer, max_tokens=setting.max_tokens)
-    lists = student_lists.draw_lists(
-        encoded, n_steps=budget.n_steps, lists_per_step=budget.lists_per_step, seed=setting.seed
-    )
+    drawn = draw(scored, tokenizer=tokenizer, setting=setting, budget=budget)
     inside = matched(student, match=match, loss=loss_of_lists) if match else nullcontext(loss_of_lists)
     with inside as whole_loss:
-        collate = partial(student_lists.collate, tokenizer=tokenizer)
-        task = Task(lists=lists, collate=collate, loss=whole_loss, in_order=True)
+        task = Task(drawn, collate=partial(collate, tokenizer=tokenizer), loss=whole_loss)
         return training.fit(student, task=task, tokenizer=tokenizer, setting=setting, budget=budget)
+
+
+def draw(scored: Dataset, *, tokenizer: PreTrainedTokenizerBase, setting: Setting, budget: Budget) -> Lists:
+    """The lists of a distillation: the same for every loss and every mixture of one seed and length."""
+    rng, groups = random.Random(setting.seed), {}
+    for row, group in enumerate(scored["group"][:]):
+        groups.setdefault(group, []).append(row)
+    keep = ("gain", "score")
+    encoded = lists.encode(scored, tokenizer=tokenizer, max_tokens=setting.max_tokens, keep=keep)
+    rows = lists.share_out(list(groups.values()), n_lists=budget.n_lists, rng=rng)
+    rows = lists.by_length(rows, n_tokens=encoded["n_tokens"][:], lists_per_step=budget.lists_per_step, rng=rng)
+    return Lists(encoded, rows=rows)
+
+
+def collate(some: Sequence[Mapping[str, list]], *, tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
+    """As `lists.collate`, but `labels` (n_lists, list_size, 2) holds the teacher's scores and the gains."""
+    batch = lists.collate(some, tokenizer=tokenizer, learned="score")
+    return batch | {"labels": torch.stack([batch["labels"], lists.filled(some, "gain")], dim=-1)}
 
 
 def finish_on_labels(
@@ -92,13 +112,21 @@ def list_loss(
     num_items_in_batch=None,
     *,
     score_loss: Callable[[Tensor, Tensor], Tensor],
+    label_weight: float = 0.0,
 ) -> Tensor:
-    """A loss of scores on a batch of lists: `logits` (n_pairs, 1) one list after the other, and `labels` (n_lists,
-    list_size) as `student_lists.collate` makes them.
+    """α · labels + (1 − α) · scores on a batch of lists.
+
+    Args:
+        outputs: `logits` (n_pairs, 1), one list after the other.
+        labels: (n_lists, list_size, 2), the teacher's scores and the gains, as `collate` makes them.
+        score_loss: of two tensors (n_lists, list_size), as those of `distil_losses`.
+        label_weight: α.
     """
+    wanted, gains = labels.unbind(dim=-1)
     logits = outputs["logits"][:, 0].float()
-    scores = torch.full_like(labels, -torch.inf).masked_scatter(torch.isfinite(labels), logits)
-    return score_loss(scores, labels)
+    scores = torch.full_like(wanted, -torch.inf).masked_scatter(torch.isfinite(wanted), logits)
+    loss = (1 - label_weight) * score_loss(scores, wanted) if label_weight < 1 else logits.new_zeros(())
+    return loss + label_weight * training.loss_of_lists(scores, gains) if label_weight else loss
 
 
 def _check(scored: Dataset) -> None:

@@ -28,7 +28,7 @@ def start_student(
     Args:
         layers: those that stay, counted from 0.
         n_heads, d_ff: heads of a layer and width of its feed-forward part; None leaves them as they are.
-        batches: lists of train pairs, as `training.collate` makes them, by which importance is measured, in the student
+        batches: lists of train pairs, as `lists.collate` makes them, by which importance is measured, in the student
             as it is after each cut before.
 
     Source: Sun et al., "Patient Knowledge Distillation for BERT Model Compression", EMNLP 2019,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 from utils.data import candidates
 from utils.data.catalogue import Catalogue, normal_text
+from utils.rank.lists import NO_LABEL
 
-NO_LABEL = -1  # stands in the column `gain` where nobody judged
 DEPTH = 40  # BM25's best candidates of a query, from which its pairs are drawn
 TAKEN = 8  # pairs drawn at a time for one query, as many as a list of training holds
 CROP_WORDS = (2, 5)  # words of a crop, at least and at most
@@ -50,7 +50,7 @@ def _of_train_queries(
     catalogue: Catalogue, *, find: Find, known: set[tuple[str, str]], rng: random.Random
 ) -> Iterator[Asked]:
     """Train queries with unjudged candidates, TAKEN at a time: some of every query before more of the first."""
-    queries = list(dict.fromkeys(catalogue.pairs["train"]["query"][:]))
+    queries = catalogue.train_queries()
     rng.shuffle(queries)
     waiting: list[Asked] = []
     for query in queries:

@@ -28,7 +28,7 @@ def head_importance(model: PreTrainedModel, batches: Iterable[Batch]) -> Tensor:
     the loss is expected to change when the gate closes. Its absolute value is averaged over the lists.
 
     Args:
-        batches: lists as `training.collate` makes them, from the train split; a few dozen lists are enough.
+        batches: lists as `lists.judged_batches` makes them, from the train split; a few dozen lists are enough.
 
     Returns:
         (n_layers, n_heads), non-negative; heads that were cut before have no column.
@@ -146,7 +146,7 @@ def _first_order(
             total += by_list.abs().sum(dim=0)
             n_lists += len(by_list)
     if not n_lists:
-        raise ValueError("batches is empty; give some lists of train pairs, as training.collate makes them")
+        raise ValueError("batches is empty; give some lists of train pairs, as lists.collate makes them")
     return (total / n_lists).float()
 
 
