@@ -26,7 +26,12 @@ def results(
     recipe: Annotated[
         list[str] | None, typer.Option(help="a recipe, or its .json; again for more; default if none")
     ] = None,
-    grid: Annotated[bool, typer.Option("--grid", help="the students of the grid of distillation instead")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="the embedded shop with more and fewer judged queries instead")
+    ] = False,
+    folds: Annotated[
+        int, typer.Option(min=0, help="in so many folds, each query a test query once: for small data sets")
+    ] = 0,
     profile: ProfileName = "laptop",
 ) -> None:
     """Record teacher and recipes over data sets and seeds under data/results/; README.md's tables; hours."""
@@ -34,10 +39,12 @@ def results(
     from utils.shrink import recipe as recipes
 
     chosen = {"datasets": dataset or ["synthetic"], "profile": profile, "echo": typer.echo}
-    if grid:
-        studies.grid(seeds=seed or [0], **chosen)
+    named = [recipes.named(name) for name in recipe or ["default"]]
+    if sweep:
+        studies.sweep(seeds=seed or [0], profile=profile, echo=typer.echo)
+    elif folds:
+        studies.study_in_folds(seeds=seed or [0], recipes=named, n_folds=folds, **chosen)
     else:
-        named = [recipes.named(name) for name in recipe or ["default"]]
         studies.study(seeds=seed or [0, 1, 2], recipes=named, **chosen)
 
 

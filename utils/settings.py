@@ -33,6 +33,7 @@ class Profile:
 
     Attributes:
         n_train_queries, n_valid_queries, n_test_queries: queries kept of each split.
+        n_warm_pairs: pairs without a label that the teacher first copies free scores of.
         n_train_pairs: labelled pairs the teacher sees, all epochs together.
         batch_size: pairs in a training step.
         n_evaluations: how often a training run looks at `valid`, the end included.
@@ -52,6 +53,7 @@ class Profile:
     n_train_queries: int | None
     n_valid_queries: int | None
     n_test_queries: int | None
+    n_warm_pairs: int
     n_train_pairs: int
     batch_size: int
     n_evaluations: int
@@ -73,6 +75,7 @@ PROFILES = {
         n_train_queries=160,
         n_valid_queries=40,
         n_test_queries=100,
+        n_warm_pairs=640,
         n_train_pairs=1_600,
         batch_size=16,
         n_evaluations=1,
@@ -89,13 +92,14 @@ PROFILES = {
     ),
     "laptop": Profile(
         name="laptop",
-        n_train_queries=400,
+        n_train_queries=2_000,
         n_valid_queries=500,
         n_test_queries=1_500,
-        n_train_pairs=16_000,
+        n_warm_pairs=16_000,
+        n_train_pairs=32_000,
         batch_size=32,
-        n_evaluations=3,
-        n_stop_queries=80,
+        n_evaluations=4,
+        n_stop_queries=120,
         n_end_to_end_queries=100,
         n_latency_queries=12,
         n_bootstrap=2_000,
@@ -111,6 +115,7 @@ PROFILES = {
         n_train_queries=None,
         n_valid_queries=None,
         n_test_queries=None,
+        n_warm_pairs=200_000,
         n_train_pairs=400_000,
         batch_size=64,
         n_evaluations=8,

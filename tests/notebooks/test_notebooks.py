@@ -7,7 +7,7 @@ import pytest
 from IPython.display import Markdown
 from made import CI
 
-from authoring import gates, lint, records
+from authoring import gates, lint, results_page
 from utils import course
 from utils.course import execution, report, runner
 from utils.course.records import recorded, show_recorded
@@ -52,8 +52,8 @@ def cells_of(html: str) -> list[list[str]]:
 
 
 def test_readme_shows_what_the_recorded_results_render_to():
-    page = records.README.read_text(encoding="utf-8")
-    assert recorded.newest_hash("synthetic") and records.with_results(page) == page, "run: course results"
+    page = results_page.README.read_text(encoding="utf-8")
+    assert recorded.newest_hash("synthetic") and results_page.with_results(page) == page, "run: course results"
 
 
 @pytest.fixture(scope="module")

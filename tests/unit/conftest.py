@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from public_files import WANDS, esci_tables, write_list
 from served import serve
 
-from authoring import records
+from authoring import results_page
 from utils import settings
 from utils.course import execution
 from utils.data.public import download
@@ -25,8 +25,8 @@ def course(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(settings, "NOTEBOOKS", folder)
     monkeypatch.setattr(settings, "ARTIFACTS", tmp_path / "artifacts")
-    monkeypatch.setattr(records, "README", tmp_path / "README.md")
-    records.README.write_text(f"before {records.BEGIN} old {records.END} after")
+    monkeypatch.setattr(results_page, "README", tmp_path / "README.md")
+    results_page.README.write_text(f"before {results_page.BEGIN} old {results_page.END} after")
     return SimpleNamespace(folder=folder, write=lambda name, nb: nbformat.write(nb, folder / f"{name}.ipynb"))
 
 

@@ -4,9 +4,9 @@ import pytest
 from made import row
 from recorded_runs import of_data, read, record
 
-from authoring import records
+from authoring import results_page
 from utils import settings
-from utils.course.records import recorded, recorded_grid, recorded_tables, show_recorded
+from utils.course.records import recorded, recorded_kept, recorded_sweep, recorded_tables, show_recorded
 from utils.course.run import TEACHER_SCORES
 from utils.data import catalogue
 
@@ -33,10 +33,10 @@ def test_runs_are_drawn_together_by_means_of_quality_and_medians_of_time(results
 def test_the_page_says_which_seeds_ran_on_which_machine(results):
     one, other = {"processor": "first", "cores": 2}, {"processor": "second", "cores": 2}
     record(0, machine=one), record(1, machine=one)
-    assert "\nMeasured on this machine: processor first" in records.sections()
+    assert "\nMeasured on this machine: processor first" in results_page.sections()
     record(2, machine=other)
-    assert "this machine with seed 0 and 1: processor first" in records.sections()
-    assert "this machine with seed 2: processor second" in records.sections()
+    assert "this machine with seed 0 and 1: processor first" in results_page.sections()
+    assert "this machine with seed 2: processor second" in results_page.sections()
 
 
 def test_recorded_figures_are_those_of_the_very_data_and_never_of_others_of_their_name(results):
@@ -67,12 +67,12 @@ def test_the_quick_profile_shows_what_the_default_one_recorded_and_others_their_
 def test_the_page_leaves_out_runs_of_data_that_have_changed_since(results):
     record(0, dataset_hash="old", time_utc="2026-01-01T"), record(1, dataset_hash="new", time_utc="2026-01-02T")
     assert recorded.newest_hash("synthetic") == "new" and recorded.newest_hash("shoes") is None
-    assert "seeds 1" in records.sections() and "seeds 0" not in records.sections()
+    assert "seeds 1" in results_page.sections() and "seeds 0" not in results_page.sections()
 
 
 def test_what_is_committed_of_the_embedded_shop_is_of_the_shop_as_it_is_now():
     now = catalogue.load("synthetic", profile=settings.profile("ci")).hash
-    assert read(now) and recorded_grid.read(dataset_hash=now)
+    assert read(now) and recorded_sweep.read(dataset_hash=now)
     assert all(recorded.path_of_record(run).exists() for run in read(now))
 
 
@@ -88,9 +88,9 @@ def test_a_row_is_of_one_size_of_model_and_says_its_seeds_where_they_are_not_all
 
 def test_a_data_set_is_shown_by_the_profile_in_its_record_and_not_by_its_name(results):
     record(0, dataset="gaming-laptop-shop", profile="ci")
-    assert records.sections() == ""
+    assert results_page.sections() == ""
     record(0, dataset="gaming-laptop-shop")
-    assert "**gaming-laptop-shop**" in records.sections()
+    assert "**gaming-laptop-shop**" in results_page.sections()
 
 
 def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_seeds(results):
@@ -102,7 +102,7 @@ def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_
         one = row(dataset="synthetic", profile="laptop", seed=seed, **bm25)
         recorded.write([one], command="c", code="c", ndcg10={"bm25-bm25s-fp32": own, TEACHER_SCORES: teacher})
     assert recorded_tables.tabulate(read()).loc["BM25", "to the teacher"] == "-0.010 [-0.010, -0.010]"
-    assert recorded_tables.kept(read()).empty  # a baseline has no costs to keep
+    assert recorded_kept.kept(read()).empty  # a baseline has no costs to keep
 
 
 def test_a_file_that_is_no_recorded_run_is_named(results):
@@ -123,20 +123,38 @@ def test_a_notebook_shows_the_rows_of_notebooks_and_not_those_that_recipes_end_i
 
 @pytest.mark.parametrize(("value", "text"), [(0.98974, "98.97%"), (0.9904, "99.0%"), (0.985, "98.5%")])
 def test_rounding_hides_no_miss_of_the_target(value, text):
-    assert recorded_tables._share(value, target=0.99) == text
+    assert recorded_kept._share(value, target=0.99) == text
 
 
 def test_the_smallest_stage_that_keeps_enough_on_valid_is_found_and_test_has_no_say(results):
     sizes = {"quantized": 50, "quantized_small": 20, "quantized_tiny": 10}
     for seed, tiny in ((0, 0.9), (1, 0.6)):
-        rows = [
-            row(dataset="synthetic", profile="laptop", seed=seed, stage=stage, label=stage, macs_per_pair=macs)
-            for stage, macs in sizes.items()
-        ]
-        on_valid = {"teacher": 0.8, "quantized": 0.82, "quantized_small": 0.8, "quantized_tiny": tiny}
-        recorded.write(rows, command="c", code="c", on_valid=on_valid)
-    name, shares = recorded_tables.smallest_that_keeps(read())
-    assert name == "quantized_small" and shares == pytest.approx(
+        of_run = {"dataset": "synthetic", "profile": "laptop", "seed": seed, "notebook": recorded.STUDY}
+        rows = [row(stage=stage, label=stage, macs_per_pair=macs, **of_run) for stage, macs in sizes.items()]
+        on_valid = {"teacher": 0.8, "labels_alone": 1.0, "quantized": 0.82, "quantized_small": 0.8}
+        on_valid |= {"quantized_tiny": tiny}
+        by_query = {stage: {"v1": ndcg10, "v2": ndcg10} for stage, ndcg10 in on_valid.items()}
+        recorded.write(rows, command="c", code="c", on_valid=by_query)
+    name, shares = recorded_kept.smallest_that_keeps(read())
+    assert name == "quantized_small"
+    assert {stage: share.mean for stage, share in shares.items()} == pytest.approx(
         {"quantized": 1.025, "quantized_small": 1.0, "quantized_tiny": 0.9375}
     )
-    assert recorded_tables.smallest_that_keeps([]) == (None, {})
+    assert recorded_kept.smallest_that_keeps([]) == (None, {})
+
+
+@pytest.mark.parametrize(("bm25", "is_sure"), [(0.5, True), (0.7, False)])
+def test_a_teacher_without_a_sure_lead_over_the_best_baseline_is_told_to_make_way_for_it(results, bm25, is_sure):
+    queries = [f"q{i}" for i in range(30)]
+    stages = {"bm25": "bm25s", "fused": "bm25s+pytorch"}
+    teacher = {query: 0.7 + 0.1 * (-1) ** i for i, query in enumerate(queries)}
+    of_run = {"dataset": "synthetic", "profile": "laptop", "seed": 0, "precision": "fp32"}
+    rows = [row(stage=stage, runtime=runtime, label=stage, **of_run) for stage, runtime in stages.items()]
+    ndcg10 = {"bm25-bm25s-fp32": dict.fromkeys(queries, bm25), "fused-bm25s+pytorch-fp32": dict.fromkeys(queries, 0.9)}
+    on_valid = {"bm25": {"v": 0.6}, "fused": {"v": 0.4}}  # by valid BM25 is the best, whatever fusion does on test
+    recorded.write(rows, command="c", code="c", ndcg10=ndcg10 | {TEACHER_SCORES: teacher}, on_valid=on_valid)
+    found = recorded_kept.lead(read())
+    assert (found.baseline, found.is_sure) == ("bm25", is_sure) and found.interval.mean == pytest.approx(0.7 - bm25)
+    assert found.advice == ("" if is_sure else "ship the baseline: BM25")
+    assert ("ship the baseline" in results_page.sections()) is not is_sure
+    assert recorded_kept.lead([]) is None

@@ -8,10 +8,10 @@ import pytest
 from made import notebook, row
 from recorded_runs import of_data, read
 
-from authoring import records
+from authoring import records, results_page
 from utils import disk, settings
 from utils.course import runner
-from utils.course.records import recorded, recorded_tables, show_recorded
+from utils.course.records import recorded, recorded_kept, show_recorded
 from utils.course.run import TEACHER_SCORES, Run
 from utils.measure import ledger
 from utils.rank import metrics
@@ -38,16 +38,19 @@ def runs(course, results, monkeypatch):
 
     def apply(started, *recipes, echo):
         started.save_quality("quantized-openvino-int8", quality({"t2": 0.4, "t1": 0.7}))
+        started.save_quality("labels_alone-openvino-fp32", quality({"t2": 0.3, "t1": 0.7}))
         found = [row(stage=stage, notebook=recorded.STUDY, **started.run, **how) for stage, how in ROWS.items()]
         started.pending += found
         rates = {"teacher-pytorch-fp32-cpu-1": (100.0, 50.0, 80.0), "quantized-openvino-int8-cpu-1": (2000, 1100, 1600)}
+        rates |= {"teacher_int8-openvino-int8-cpu-1": (250.0, 110.0, 200.0)}
+        rates |= {"labels_alone-openvino-fp32-cpu-1": (500.0, 500.0, 500.0)}
         started.keep_rates(rates)
         return found
 
     monkeypatch.setattr(runner, "make_stages", lambda *, dataset, seed, only, **_: made.append((only, dataset, seed)))
     monkeypatch.setattr(records.course, "begin", begin)
     monkeypatch.setattr(records.pipeline, "apply", apply)
-    monkeypatch.setattr(records.pipeline, "on_valid", lambda *_: {"teacher": 0.8, "quantized": 0.796})
+    monkeypatch.setattr(records.pipeline, "on_valid", lambda *_: ON_VALID)
     for name in ("00_zero", "01_one"):
         course.write(name, notebook("a = 1"))
     return made
@@ -73,8 +76,17 @@ ROWS = {
 }
 
 
+ROWS |= {
+    "teacher_int8": ROWS["quantized"] | {"macs_per_pair": 50, "disk_bytes": 250},
+    "labels_alone": ROWS["quantized"] | {"precision": "fp32"},
+}
+
+
 def quality(ndcg10):
     return metrics.Quality(ndcg10, {}, dict.fromkeys(ndcg10, ""))
+
+
+ON_VALID = {"teacher": quality({"v1": 0.8}), "quantized": quality({"v1": 0.796})}
 
 
 def run_made(folder):
@@ -106,27 +118,35 @@ def test_changed_code_makes_a_run_again_and_a_damaged_file_too(runs, course, res
 
 
 def test_a_study_puts_a_table_of_every_data_set_between_the_marks(runs):
-    before = records.README.read_text()
+    before = results_page.README.read_text()
     study([0, 1])
-    page = records.README.read_text()
+    page = results_page.README.read_text()
     assert page.startswith("before ") and page.endswith(" after") and " old " in before and " old " not in page
     assert "**The embedded shop**, 7 test queries:" in page and "seeds 0, 1" in page and "2026-01-31" in page
-    assert records.with_results(page) == page
+    assert results_page.with_results(page) == page
     with pytest.raises(ValueError, match="the marks .* are missing"):
-        records.with_results("no marks")
+        results_page.with_results("no marks")
 
 
 def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_run(runs):
     study([0, 1])
-    table = recorded_tables.kept(read("h"))
-    (line,) = table.to_dict("records")
+    (line,) = [line for line in recorded_kept.kept(read("h")).to_dict("records") if line["MACs"] == "10.0%"][:1]
     assert line["seeds"] == "0, 1"
-    assert line["NDCG@10 kept"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
-    assert line["pairs/s [95%]"] == "20.0 × [20.0, 21.5]"  # 20, 22 and 20, of each seed
-    assert (line["bytes to ship"], line["MACs"], line["short of the target"]) == ("9.0%", "10.0%", "NDCG@10")
-    page = records.README.read_text()
+    assert line["NDCG@10 kept [95%]"].startswith("91.7% [")  # (0.7 + 0.4) / (0.8 + 0.4), each query with its own value
+    assert line["less labels alone [95%]"].startswith("+0.050 [")  # 0 on one query, 0.1 on the other
+    assert line["× teacher in PyTorch [95%]"] == "20.0 × [20.0, 22.0]"  # 20, 22 and 20, of each seed
+    assert line["× teacher in int8 [95%]"] == "8.0 × [8.0, 10.0]"
+    short = "NDCG@10, labels alone"  # 91.7%, and an interval over labels alone that holds 0
+    assert (line["bytes to ship"], line["MACs"], line["short of the target"]) == ("9.0%", "10.0%", short)
+    page = results_page.README.read_text()
     assert "91.7%" in page
-    assert "On `valid` `quantized` keeps 99.5% of the teacher's NDCG@10: the smallest that keeps 99% there is" in page
+    assert "On `valid` `quantized` keeps 99.5% [99.5%, 99.5%] of the teacher's NDCG@10: the smallest that" in page
+
+
+def test_each_reference_is_a_line_too_and_is_held_against_no_labels(runs):
+    study([0])
+    table = recorded_kept.kept(read("h")).set_index("× teacher in PyTorch [95%]")
+    assert "–" in set(table["less labels alone [95%]"]) and len(table) == 2  # labels alone, and the quantized student
 
 
 def test_a_record_without_the_turns_of_a_row_is_named_with_the_remedy(runs, results):
@@ -134,22 +154,22 @@ def test_a_record_without_the_turns_of_a_row_is_named_with_the_remedy(runs, resu
     path = results / "synthetic-laptop-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"rates": {}}))
     with pytest.raises(ValueError, match="synthetic-laptop-0.json: has no pairs a second of .*delete it, then run"):
-        recorded_tables.kept(read("h"))
+        recorded_kept.kept(read("h"))
 
 
 def test_what_one_stage_kept_is_shown_alone(runs):
     study([0, 1])
     whole = show_recorded.kept(of_data("h"))
-    (label,) = whole.index
-    assert show_recorded.kept(of_data("h"), stage=label).to_dict() == whole.to_dict()
+    assert len(set(whole.index)) == 1  # the made rows have one label, x
+    assert show_recorded.kept(of_data("h"), stage="x").to_dict() == whole.to_dict()
     assert "course results --dataset synthetic" in show_recorded.kept(of_data("h"), stage="pruned").data
 
 
 def test_only_what_this_study_made_is_recorded_and_no_other_study_works_beside_it(runs, results):
     study([0])
     (run,) = read("h")
-    assert [each.stage for each in run.ledger_rows()] == ["bm25", "teacher", "quantized"]
-    assert run.ndcg10.keys() == {TEACHER_SCORES, "quantized-openvino-int8"}
+    assert [each.stage for each in run.ledger_rows()] == ["bm25", *ROWS]
+    assert run.ndcg10.keys() == {TEACHER_SCORES, "quantized-openvino-int8", "labels_alone-openvino-fp32"}
     (results / "synthetic-laptop-0.json").unlink()
     lock = settings.ARTIFACTS / "results" / "synthetic-laptop-0" / ".study.lock"
     with disk.lock(lock, busy=""), pytest.raises(ValueError, match="another study is working there"):

@@ -54,7 +54,7 @@ def test_row_is_in_the_ledger_after_finish_and_says_where_it_comes_from(tmp_path
 
 def test_row_of_a_model_on_its_way_to_a_stage_is_of_valid_and_says_why_the_rest_is_missing(tmp_path):
     started = begin(tmp_path)
-    quality = Quality({"q1": 0.5, "q2": 1.0}, {"q1": 0.0, "q2": 1.0}, {})
+    quality = Quality({"q1": 0.5, "q2": 1.0}, {"q1": 0.0, "q2": 1.0}, {}, {"q1": 0.4, "q2": 0.4})
     row = started.add_look("copied", label="before", quality=quality, threads=2, parent="x")
     found = row.quality
     assert (row.stage, found.split, found.n_queries, found.ndcg10, found.mrr10) == ("copied", "valid", 2, 0.75, 0.5)

@@ -7,9 +7,9 @@ import pytest
 from made import replace_once
 
 from utils import settings
-from utils.data import catalogue
+from utils.data import catalogue, unjudged
 from utils.data.catalogue import normal_text
-from utils.shrink.distil import scored_pairs, unjudged
+from utils.shrink.distil import scored_pairs
 
 COLOURS = ("red", "blue", "green", "black", "white", "brown")
 THINGS = ("sofa", "lamp", "chair", "table")

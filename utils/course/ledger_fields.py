@@ -11,6 +11,7 @@ from utils.measure import cost, pricing
 from utils.measure.row_groups import Delta, Money, Ranking, Size, Speed, Work
 from utils.measure.timing import Rate, Timing
 from utils.rank import metrics, models, runtimes
+from utils.rank.evaluation import EndToEnd
 from utils.rank.metrics import Quality
 from utils.settings import N_CANDIDATES
 
@@ -18,6 +19,7 @@ ITSELF = "this is the teacher: there is no difference to itself"
 NOT_OURS = "a baseline, not a model folder of the course"
 NOT_TIMED = "a baseline of quality; its time is not what the course cuts"
 ON_THE_WAY = "a model on its way to a stage: judged on valid, never written, timed or shipped"
+END_TO_END = ("ndcg10_end_to_end", "end_to_end_is_lower_bound", "recall")
 WITHOUT_QUALITY = "random weights, never saved: a cost without a quality"
 
 
@@ -29,42 +31,42 @@ def nothing_but_quality(why: str, *, not_timed: str = "") -> dict[str, Size | Wo
 
 
 def test_quality(
-    quality: Quality,
-    *,
-    teacher: Quality | None,
-    n_resamples: int,
-    end_to_end: float | None = None,
-    recall: float | None = None,
-    why_null: dict[str, str] | None = None,
+    quality: Quality, *, teacher: Quality | None, n_resamples: int, end_to_end: EndToEnd, order: str = "ranker"
 ) -> Ranking:
     """Quality on the test split; `teacher` is None for the teacher itself.
 
     Args:
-        why_null: the reasons for what is not given of `end_to_end` and `recall`.
+        end_to_end: what was judged there, or why nothing was (`EndToEnd.absent`).
+        order: whose order of the candidates counts, as in `EndToEnd.quality`.
     """
-    reasons, delta = dict(why_null or {}), None
+    reasons, delta = dict(end_to_end.why_null), None
     if teacher is None:
         reasons["ndcg10_delta"] = ITSELF
     else:
         interval = metrics.paired_bootstrap(quality, teacher, n_resamples=n_resamples)
         delta = Delta(mean=interval.mean, low=interval.low, high=interval.high)
+    found = end_to_end.ndcg10(order)
+    if found is None:
+        reasons["end_to_end_is_lower_bound"] = reasons["ndcg10_end_to_end"]
     return Ranking(
         split="test",
         n_queries=quality.n_queries,
         ndcg10=quality.ndcg10,
+        random_ndcg10=quality.random_ndcg10,
         mrr10=quality.mrr10,
         ndcg10_delta=delta,
-        ndcg10_end_to_end=end_to_end,
-        recall=recall,
+        ndcg10_end_to_end=found,
+        end_to_end_is_lower_bound=None if found is None else not end_to_end.is_complete,
+        recall=end_to_end.recall,
         why_null=reasons,
     )
 
 
 def valid_quality(quality: Quality) -> Ranking:
-    """Quality on queries of valid, of a model on its way to a stage."""
+    """Quality on all queries of valid, of a model on its way to a stage."""
     figures = {"n_queries": quality.n_queries, "ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
-    reasons = dict.fromkeys(("ndcg10_delta", "ndcg10_end_to_end", "recall"), ON_THE_WAY)
-    return Ranking(split="valid", **figures, why_null=reasons)
+    reasons = dict.fromkeys(("ndcg10_delta", *END_TO_END), ON_THE_WAY)
+    return Ranking(split="valid", random_ndcg10=quality.random_ndcg10, **figures, why_null=reasons)
 
 
 def carried_quality(quality: Ranking, *, but: dict[str, str] | None = None) -> Ranking:

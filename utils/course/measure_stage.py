@@ -18,6 +18,7 @@ from utils.measure.row_groups import Ranking, Row
 from utils.measure.timing import Rate
 from utils.measure.variant import Variant
 from utils.rank import metrics, runtimes
+from utils.rank.evaluation import EndToEnd
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair
 
@@ -134,8 +135,7 @@ def _peaks(
 
 def _quality(run: Run, variant: Variant) -> Ranking:
     """The teacher's is that of notebook 01; a stage's is judged here and kept, so that nobody has to score it again."""
-    how = {"n_resamples": run.profile.n_bootstrap}
-    how["why_null"] = dict.fromkeys(("ndcg10_end_to_end", "recall"), ONLY_TEACHER)
+    how = {"n_resamples": run.profile.n_bootstrap, "end_to_end": EndToEnd.absent(ONLY_TEACHER)}
     teacher = run.teacher_quality()
     if variant.stage == "teacher":
         return ledger_fields.test_quality(teacher, teacher=None, **how)

@@ -6,19 +6,20 @@ study over seeds.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from datasets import Dataset
 
-from utils import environment, freshness
+from utils import disk, environment, freshness
 from utils.course import measure_stage, stages
 from utils.course.run import Run
 from utils.data.catalogue import texts_of
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
-from utils.rank import metrics, models, runtimes
+from utils.rank import baselines, metrics, models, runtimes, teacher
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Ranker
 from utils.shrink import controls, steps
@@ -51,6 +52,7 @@ PARENTS = {
 }
 CONTROLS = ("teacher_int8", "labels_alone")  # what a recipe is held against
 CODE = {stage: f"{__name__}:make_{stage}" for stage in STAGES}
+TEACHER_LOG = "teacher_log.json"
 WRITING = ("utils.environment:seed_everything", "utils.rank.models:save", "utils.rank.runtimes")  # of any stage
 BY_VALUE = ("utils.course.run:Run", "utils.shrink.recipe:Recipe")  # count by what a stage takes of them, not as code
 
@@ -66,21 +68,30 @@ def apply(run: Run, *chosen: Recipe, echo: Callable[[str], object] = print) -> l
 
 
 def on_valid(run: Run, *chosen: Recipe) -> dict[str, Quality]:
-    """Quality on valid of the teacher, the controls and the end of each recipe, by stage: what choices are made by."""
-    pairs, in_int8 = run.catalogue.pairs["valid"], measure_stage.int8_variant(run)
+    """Quality on valid of the baselines, the teacher, the controls and the end of each recipe, by stage.
+
+    It is what choices are made by.
+    """
+    in_int8 = measure_stage.int8_variant(run)
     ends = [stage_name(stage, recipe=one) for one in chosen for stage in (*CONTROLS, "quantized")]
-    found = {}
+    found = baselines.qualities(run.catalogue, split="valid")
     for stage in dict.fromkeys(("teacher", *ends)):
         variant = in_int8 if stage == in_int8.stage else Variant(stage, "openvino")
-        ranker = variant.open(run.folder, max_tokens=run.profile.max_tokens, threads=run.machine["cores"])
-        found[stage] = metrics.evaluate(pairs, ranker.score(texts_of(pairs)), top_gain=run.catalogue.top_gain)
+        found[stage] = judge_on_valid(run, variant)
     return found
+
+
+def judge_on_valid(run: Run, variant: Variant) -> Quality:
+    """Quality of a stage on all queries of valid."""
+    pairs = run.catalogue.pairs["valid"]
+    ranker = variant.open(run.folder, max_tokens=run.profile.max_tokens, threads=run.machine["cores"])
+    return metrics.evaluate(pairs, ranker.score(texts_of(pairs)), top_gain=run.catalogue.top_gain)
 
 
 def make(run: Run, recipe: Recipe, *, until: str = "quantized", echo: Callable[[str], object] = print) -> None:
     """Make one of the recipe's stages and those it comes from; what is there, whole and made of the same, stays."""
     data = run.catalogue.hash
-    for stage in _way_to(until):
+    for stage in way_to(until):
         parent = run.stage(stage_name(PARENTS[stage], recipe=recipe))
         name, made_of = stage_name(stage, recipe=recipe), _digest(stage, recipe, parent, data=data)
         if _is_made(run.stage(name), made_of=made_of):
@@ -98,7 +109,7 @@ def stage_name(stage: str, *, recipe: Recipe) -> str:
     """
     if stage not in STAGES:
         return stage
-    fields = set().union(*(STAGES[one] for one in _way_to(stage)))
+    fields = set().union(*(STAGES[one] for one in way_to(stage)))
     is_default = recipe.model_dump(include=fields) == Recipe().model_dump(include=fields)
     return stage if is_default else f"{stage}_{recipe.name}"
 
@@ -132,15 +143,29 @@ def scored(run: Run, recipe: Recipe) -> Dataset:
     )
 
 
+def make_teacher(run: Run, *, echo: Callable[[str], object] = print) -> None:
+    """Train a teacher as notebook 01 does, for a run that has none by a notebook; its log is kept beside it."""
+    code = freshness.of_code("utils.rank.teacher:train", *WRITING)
+    sizes, data = dataclasses.asdict(run.profile), run.catalogue.hash
+    made_of = freshness.key(code=code, profile=sizes, requirements=freshness.requirements(), data=data)
+    if _is_made(run.stage("teacher"), made_of=made_of):
+        echo("teacher: unchanged")
+        return
+    taught = teacher.train(run.setting)
+    disk.write_whole(run.folder / TEACHER_LOG, disk.json_text(taught.log))
+    run.save_stage("teacher", taught.model, tokenizer=taught.tokenizer, made_of=made_of)
+    echo("teacher: made")
+
+
 def make_teacher_int8(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
     """Write the teacher with quantized graphs as a stage, untrained; it says in which engine it ranks better."""
-    teacher, tokenizer = models.load(run.stage("teacher"))
+    model, tokenizer = models.load(run.stage("teacher"))
 
     def quantize(folder: Path) -> dict[str, str]:
         steps.quantize(folder, tokenizer=tokenizer, recipe=recipe.revised(precision="int8"), setting=run.setting)
         return {"runtime": controls.better_runtime(controls.quality_in_int8(folder, setting=run.setting))}
 
-    run.save_stage(name, teacher, tokenizer=tokenizer, parent="teacher", finish=quantize, made_of=made_of)
+    run.save_stage(name, model, tokenizer=tokenizer, parent="teacher", finish=quantize, made_of=made_of)
 
 
 def make_labels_alone(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
@@ -154,8 +179,8 @@ def make_labels_alone(run: Run, recipe: Recipe, *, name: str, made_of: str) -> N
 
 def make_pruned(run: Run, recipe: Recipe, *, name: str, made_of: str) -> None:
     """Write the first cut of this run's teacher as a stage."""
-    teacher, tokenizer = models.load(run.stage("teacher"))
-    pruned, tokenizer = steps.prune(teacher, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
+    model, tokenizer = models.load(run.stage("teacher"))
+    pruned, tokenizer = steps.prune(model, tokenizer=tokenizer, recipe=recipe, setting=run.setting)
     run.save_stage(name, pruned, tokenizer=tokenizer, parent="teacher", made_of=made_of)
 
 
@@ -186,7 +211,7 @@ MAKERS = {
 }
 
 
-def _way_to(stage: str) -> list[str]:
+def way_to(stage: str) -> list[str]:
     """The stages from the teacher, which is not among them, to this one."""
     way = [stage]
     while (parent := PARENTS[way[0]]) in PARENTS:

@@ -54,6 +54,15 @@ def score_judged(bm25: Bm25, pairs: Dataset) -> np.ndarray:
     return scores
 
 
+def score_texts(bm25: Bm25, pairs: Dataset) -> np.ndarray:
+    """As `score_judged`, of pairs whose products are known by their text alone."""
+    rows = {text: row for row, text in enumerate(bm25.products["text"][:])}
+    product_ids = bm25.products["product_id"][:]
+    named = [product_ids[rows[text]] for text in pairs["product"][:]]
+    queries = {name: pairs[name][:] for name in ("query_id", "query")}
+    return score_judged(bm25, Dataset.from_dict(queries | {"product_id": named}))
+
+
 def top(bm25: Bm25, queries: Sequence[str], *, n_candidates: int) -> list[list[tuple[str, float]]]:
     """For each query the best products as (product_id, score), best first; at most `n_candidates`, ties by row."""
     product_ids = bm25.products["product_id"][:]

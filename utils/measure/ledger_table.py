@@ -10,10 +10,12 @@ import pandas as pd
 from utils.measure.row_groups import Delta, Row
 
 DASH = "–"  # stands where a row has no figure
+AT_LEAST = "≥"  # before an end-to-end figure in which products that nobody judged count as worthless
 Column = tuple[str, str]  # the place of a figure, and the format it is written in
 
 COLUMNS: Mapping[str, Column] = {
     "NDCG@10": ("quality.ndcg10", "{:.3f}"),
+    "of the way from random": ("quality.share_of_way", "{:.0%}"),
     "to the teacher": ("quality.ndcg10_delta", "{}"),
     "end to end": ("quality.ndcg10_end_to_end", "{:.3f}"),
     "M parameters": ("size.n_params", "{:.1f}"),
@@ -52,7 +54,9 @@ def _cell(row: Row, title: str, column: Column) -> str:
     figure = _figure(row, place)
     if figure is None:
         return DASH
-    return form.format(figure.signed() if isinstance(figure, Delta) else figure / UNITS.get(title, 1))
+    written = form.format(figure.signed() if isinstance(figure, Delta) else figure / UNITS.get(title, 1))
+    is_bound = place == "quality.ndcg10_end_to_end" and row.quality.end_to_end_is_lower_bound
+    return f"{AT_LEAST} {written}" if is_bound else written
 
 
 def _figure(row: Row, place: str) -> Any:

@@ -117,6 +117,23 @@ def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, 
     return finish(figure, title=title)
 
 
+def quality_by_judged(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
+    """NDCG@10 on valid against the number of judged train queries, a line for each way to learn from them."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, (name, points) in enumerate(lines.items()):
+        judged, quality = zip(*sorted(points), strict=True)
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6]}
+        style |= {"linestyle": ("-", "--", ":", "-.")[number % 4]}
+        axes.plot(judged, quality, label=shown(name), markersize=7, **style)
+    sizes = sorted({n for points in lines.values() for n, _ in points})
+    axes.set(xscale="log", xlabel="judged train queries", ylabel="judged NDCG@10 on valid")
+    axes.set_ylim(_at_least_a_tenth([quality for points in lines.values() for _, quality in points]))
+    axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.legend(frameon=True)
+    return finish(figure, title=title)
+
+
 def _at_least_a_tenth(values: Sequence[float]) -> tuple[float, float]:
     """Limits around all values, 0.1 apart or more, so that a difference of a thousandth does not look like a cliff."""
     middle, half = (min(values) + max(values)) / 2, (max(values) - min(values)) / 2

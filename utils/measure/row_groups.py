@@ -142,15 +142,29 @@ class Speed(Group):
 
 
 class Ranking(Group):
-    """How well it ranks the queries of a split; the difference is to the teacher."""
+    """How well it ranks the queries of a split; the difference is to the teacher.
+
+    Attributes:
+        random_ndcg10: what a random order of the same products is expected to get.
+        end_to_end_is_lower_bound: whether a product that nobody judged counts as worthless end to end.
+    """
 
     split: str | None = None
     n_queries: int | None = None
     ndcg10: float | None = None
+    random_ndcg10: float | None = None
     mrr10: float | None = None
     ndcg10_delta: Delta | None = None
     ndcg10_end_to_end: float | None = None
+    end_to_end_is_lower_bound: bool | None = None
     recall: float | None = None
+
+    @property
+    def share_of_way(self) -> float | None:
+        """How far NDCG@10 is on the way from a random order, 0, to a perfect one, 1; None where it is not known."""
+        if self.ndcg10 is None or self.random_ndcg10 is None or self.random_ndcg10 == 1:
+            return None
+        return (self.ndcg10 - self.random_ndcg10) / (1 - self.random_ndcg10)
 
 
 class Money(Group):
@@ -211,12 +225,16 @@ class Row(Strict):
     def value(self, place: str) -> Any:
         """A figure by its place, such as "quality.ndcg10"; None where it is null or the row has no such group.
 
+        Figures that follow from others, such as "quality.share_of_way", are had in the same way.
+
         Raises:
-            KeyError: the group has no field of that name.
+            KeyError: the group has no figure of that name.
         """
         group, _, name = place.partition(".")
         if (found := self.groups().get(group)) is None:
             return None
+        if isinstance(getattr(type(found), name, None), property):
+            return getattr(found, name)
         return found.figures()[name]
 
 

@@ -23,7 +23,6 @@ from utils.rank.setting import LIST_SIZE
 
 SORTED_TOGETHER = 16  # batches whose lists are sorted by length with each other
 FILLING = {"gain": -1.0, "score": -torch.inf}  # of the short lists, by what is learned
-NO_LABEL = -1  # stands in the column `gain` where nobody judged
 
 Rows = list[int]  # of the pairs that make a list
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from datasets import Dataset
@@ -26,11 +26,12 @@ DISCOUNTS = 1 / np.log2(np.arange(DEPTH) + 2)
 
 @dataclass(frozen=True)
 class Quality:
-    """NDCG@10 and MRR@10 per query_id, and the queries' kinds; means as properties."""
+    """NDCG@10 and MRR@10 per query_id, the queries' kinds, and the NDCG@10 of a random order; means as properties."""
 
     ndcg10_by_query: dict[str, float]
     mrr10_by_query: dict[str, float]
     kinds: dict[str, str]
+    random_by_query: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of_values(cls, ndcg10: Sequence[float]) -> Quality:
@@ -44,6 +45,16 @@ class Quality:
     @property
     def mrr10(self) -> float:
         return float(np.mean(list(self.mrr10_by_query.values())))
+
+    @property
+    def random_ndcg10(self) -> float:
+        """What a random order of the same products is expected to get; it is high where most labels are good."""
+        return float(np.mean(list(self.random_by_query.values())))
+
+    @property
+    def share_of_way(self) -> float:
+        """How far NDCG@10 is on the way from a random order, 0, to a perfect one, 1."""
+        return (self.ndcg10 - self.random_ndcg10) / (1 - self.random_ndcg10)
 
     @property
     def n_queries(self) -> int:
@@ -89,6 +100,7 @@ def evaluate(pairs: Dataset, scores: np.ndarray, *, top_gain: int) -> Quality:
         {query_id: ndcg10(gains[places], scores=scores[places]) for query_id, places in rows.items()},
         {query_id: mrr10(gains[places] == top_gain, scores=scores[places]) for query_id, places in rows.items()},
         {query_id: kinds[query_id] for query_id in rows},
+        {query_id: ndcg10(gains[places], scores=np.zeros(len(places))) for query_id, places in rows.items()},
     )
 
 

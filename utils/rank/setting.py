@@ -101,9 +101,14 @@ class Budget:
         return self.batch_size // LIST_SIZE
 
     @classmethod
-    def of_teacher(cls, profile: Profile, *, learning_rate: float = TEACHER_RATE) -> Budget:
-        """For the fine-tune that makes the teacher."""
-        return cls(profile.n_train_pairs, profile.batch_size, profile.n_evaluations, learning_rate)
+    def of_warm_up(cls, profile: Profile, *, learning_rate: float = TEACHER_RATE) -> Budget:
+        """For the pairs without labels from which a teacher first learns to read two texts together."""
+        return cls(profile.n_warm_pairs, profile.batch_size, 2, learning_rate)
+
+    @classmethod
+    def of_teacher(cls, profile: Profile, *, learning_rate: float = TEACHER_RATE, dropout: float = 0.0) -> Budget:
+        """For the labels that make the teacher."""
+        return cls(profile.n_train_pairs, profile.batch_size, profile.n_evaluations, learning_rate, dropout)
 
     @classmethod
     def of_recovery(cls, profile: Profile, *, learning_rate: float = RECOVERY_RATE) -> Budget:

@@ -5,6 +5,7 @@ The loss compares products of one query with each other, as a ranking does; the 
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,25 @@ def fine_tune(
     drawn = lists.by_length(drawn, n_tokens=encoded["n_tokens"][:], lists_per_step=budget.lists_per_step, rng=rng)
     task = Task(Lists(encoded, rows=drawn), partial(lists.collate, tokenizer=tokenizer), listwise_loss)
     return fit(model, task=task, tokenizer=tokenizer, setting=setting, budget=budget)
+
+
+def improve(
+    model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, setting: Setting, budget: Budget
+) -> tuple[list[dict], bool]:
+    """`fine_tune` a model that can rank already, in place; it stays as it was unless NDCG@10 on valid has risen.
+
+    Labels can be few, or poor, and then they do harm.
+
+    Returns:
+        The trainer's log, and whether the labels changed the model.
+    """
+    before, state = evaluate_on_valid(model, tokenizer=tokenizer, setting=setting), copy.deepcopy(model.state_dict())
+    log = fine_tune(model, tokenizer=tokenizer, setting=setting, budget=budget)
+    after = evaluate_on_valid(model, tokenizer=tokenizer, setting=setting)
+    if after.ndcg10 > before.ndcg10:
+        return log, True
+    model.load_state_dict(state)
+    return log, False
 
 
 @dataclass(frozen=True)
@@ -176,6 +196,18 @@ def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> tor
     logits = outputs["logits"][:, 0].float()
     scores = logits.new_full(labels.shape, -torch.inf).masked_scatter(labels >= 0, logits)
     return loss_of_lists(scores, labels)
+
+
+def weak_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+    """`loss_of_lists` to the shares of the scores of another ranker.
+
+    Args:
+        outputs: `logits` (n_pairs, 1) of all lists' pairs, one list after the other.
+        labels: the other's scores (n_lists, list_size), short lists filled with -inf.
+    """
+    real, logits = torch.isfinite(labels), outputs["logits"][:, 0].float()
+    scores = logits.new_full(labels.shape, -torch.inf).masked_scatter(real, logits)
+    return loss_of_lists(scores, torch.softmax(labels, dim=1).masked_fill(~real, -1.0))
 
 
 def loss_of_lists(scores: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:

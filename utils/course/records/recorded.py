@@ -7,11 +7,13 @@ its machine, versions, date and command, for its times are of that machine alone
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import disk, settings
+from utils.course.records.folded import joined, pooled_rows
 from utils.measure.row_groups import Row
 
 N_DIGITS = 8  # of a data set's hash in the name of a file
@@ -23,19 +25,24 @@ class Record(BaseModel):
     """One run as it is recorded.
 
     Attributes:
+        fold: which fold of a data set in folds; None: the data set as it is.
+        pool: the hash of the data set that the fold is one of.
         command: the command line that makes it again; a folder of data is named without the way to it.
         recipes: the names of the recipes whose ends are among the rows.
         code: one hash of all that decided the outcome: cells, parameters, code, the lock, the data.
         rows: the ledger's rows less the fields in SHARED.
         ndcg10: of every test query, in one order of the queries, by the key of the scores (`Variant.scores_key`).
         rates: pairs a second of every turn of the recipes' rows and of the teacher's, by the variant's key.
-        on_valid: NDCG@10 on queries of valid of the teacher and of what each recipe ends in, by stage.
+        on_valid: NDCG@10 of every query of valid, in one order, of the baselines, the teacher, the controls and of what
+            each recipe ends in, by stage.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
     dataset: str
     profile: str
     seed: int
+    fold: int | None = None
+    pool: str = ""
     command: str
     recipes: list[str]
     code: str
@@ -45,12 +52,12 @@ class Record(BaseModel):
     rows: list[dict]
     ndcg10: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
-    on_valid: dict[str, float] = {}
+    on_valid: dict[str, list[float]] = {}
 
     @property
     def dataset_hash(self) -> str:
-        """Of the data that all its rows were measured on."""
-        return self.rows[-1]["identity"]["dataset_hash"]
+        """Of the data that all its rows were measured on; of the whole set where those are a fold of it."""
+        return self.pool or self.rows[-1]["identity"]["dataset_hash"]
 
     def ledger_rows(self) -> list[Row]:
         """The rows as the ledger had them."""
@@ -58,14 +65,26 @@ class Record(BaseModel):
         return [Row.model_validate(row | {"identity": row["identity"] | shared}) for row in self.rows]
 
 
-def path_of(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> Path:
-    """The file of one run, by the name and the hash that its rows carry."""
-    return settings.RESULTS / f"{stem(dataset=dataset, dataset_hash=dataset_hash, profile=profile, seed=seed)}.json"
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a data set: the whole set's name and hash, and the fold's number, from 0, of how many."""
+
+    dataset: str
+    dataset_hash: str
+    number: int
+    n_folds: int
+
+
+def path_of(*, dataset: str, dataset_hash: str, profile: str, seed: int, fold: int | None = None) -> Path:
+    """The file of one run, by the name and the hash that its rows carry, and by the fold if it is of one."""
+    name = stem(dataset=dataset, dataset_hash=dataset_hash, profile=profile, seed=seed)
+    return settings.RESULTS / (f"{name}.json" if fold is None else f"{name}-fold-{fold}.json")
 
 
 def path_of_record(record: Record) -> Path:
     """The file that a run is recorded in."""
-    return path_of(dataset=record.dataset, dataset_hash=record.dataset_hash, profile=record.profile, seed=record.seed)
+    named = {name: getattr(record, name) for name in ("dataset", "dataset_hash", "profile", "seed", "fold")}
+    return path_of(**named)
 
 
 def stem(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> str:
@@ -80,12 +99,26 @@ def stem(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> str:
 def read(*, dataset_hash: str, profile: str = "laptop") -> list[Record]:
     """The recorded runs of just these data in the order of their seeds; none when nothing is recorded.
 
+    The folds of one seed are one run, whose test queries are those of all folds.
+
     Raises:
         ValueError: a file is not a recorded run; names it and what is wrong.
     """
     records = map(_read_one, sorted(settings.RESULTS.glob(f"*-{profile}-*.json")))
     found = [one for one in records if (one.dataset_hash, one.profile) == (dataset_hash, profile)]
-    return sorted(found, key=lambda record: record.seed)
+    seeds: dict[int, list[Record]] = {}
+    for one in sorted(found, key=lambda record: (record.seed, record.fold or 0)):
+        seeds.setdefault(one.seed, []).append(one)
+    return [pooled(of_seed) for of_seed in seeds.values()]
+
+
+def pooled(folds: Sequence[Record]) -> Record:
+    """The folds of one seed as one run: queries and turns one after the other, and rows of what those say together."""
+    if len(folds) == 1:
+        return folds[0]
+    rows = pooled_rows([fold.rows for fold in folds])
+    lists = {name: joined([getattr(fold, name) for fold in folds]) for name in ("ndcg10", "rates", "on_valid")}
+    return folds[0].model_copy(update={"rows": rows, **lists})
 
 
 def newest_hash(dataset: str, *, profile: str = "laptop") -> str | None:
@@ -113,22 +146,29 @@ def write(
     recipes: Sequence[str] = (),
     ndcg10: Mapping[str, Mapping[str, float]] | None = None,
     rates: Mapping[str, Sequence[float]] | None = None,
-    on_valid: Mapping[str, float] | None = None,
+    on_valid: Mapping[str, Mapping[str, float]] | None = None,
+    fold: Fold | None = None,
 ) -> Path:
     """Record the rows of one run; an older record of the same run is replaced.
 
     Args:
-        ndcg10: by query_id, by the key of the scores; all of the same queries.
-        recipes, rates, on_valid: as in `Record`.
+        ndcg10, on_valid: by query_id, by the key of the scores and by stage; all of the same queries.
+        recipes, rates: as in `Record`.
+        fold: which fold of which data set the rows are of.
     """
     last = max(rows, key=lambda row: row.identity.time_utc).identity.model_dump()
     own = [row.model_dump(exclude={"identity": set(SHARED)}) for row in rows]
-    ndcg10 = {key: [round(found[query], 4) for query in sorted(found)] for key, found in (ndcg10 or {}).items()}
+    ndcg10, on_valid = ({key: _in_order(found) for key, found in (of or {}).items()} for of in (ndcg10, on_valid))
     rates = {name: [round(rate, 2) for rate in samples] for name, samples in (rates or {}).items()}
-    also = {"ndcg10": ndcg10, "rates": rates, "on_valid": on_valid or {}}
-    record = Record(
-        **{name: last[name] for name in SHARED}, command=command, recipes=list(recipes), code=code, rows=own, **also
-    )
+    also = {"ndcg10": ndcg10, "rates": rates, "on_valid": on_valid}
+    shared = {name: last[name] for name in SHARED}
+    if fold is not None:
+        shared |= {"dataset": fold.dataset, "pool": fold.dataset_hash, "fold": fold.number}
+    record = Record(**shared, command=command, recipes=list(recipes), code=code, rows=own, **also)
     path = path_of_record(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     return disk.write_whole(path, disk.json_text(record.model_dump()))
+
+
+def _in_order(by_query: Mapping[str, float]) -> list[float]:
+    return [round(by_query[query], 4) for query in sorted(by_query)]

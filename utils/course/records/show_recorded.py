@@ -12,9 +12,9 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from utils.course.records import grid_tables, recorded, recorded_grid, recorded_tables
+from utils.course.records import recorded, recorded_kept, recorded_sweep, recorded_tables, sweep_tables
 from utils.course.records.recorded import Record
-from utils.course.records.recorded_grid import Cell
+from utils.course.records.recorded_sweep import Cell
 from utils.course.run import Run
 from utils.measure import plots
 
@@ -37,35 +37,38 @@ def kept(run: Run, *, stage: str = "") -> pd.DataFrame | Markdown:
     Args:
         stage: only its rows; empty: the rows of all stages.
     """
-    frame = recorded_tables.kept(_records(run))
+    frame = recorded_kept.kept(_records(run))
     if stage and not frame.empty:
         frame = frame[[name.partition(",")[0] == stage for name in frame.index]]
     return _missing(run) if frame.empty else frame
 
 
-def grid(run: Run) -> pd.DataFrame | Markdown:
-    """NDCG@10 on valid of the shapes of the grid of distillation that are recorded for the run's data."""
-    return grid_tables.tabulate_shapes(cells) if (cells := _cells(run)) else _missing(run, "--grid")
+def sweep(run: Run) -> pd.DataFrame | Markdown:
+    """NDCG@10 on valid of the teacher and of every way to teach a student, by the number of judged queries."""
+    return sweep_tables.tabulate(cells) if (cells := _cells(run)) else _missing(run, "--sweep")
 
 
-def grid_losses(run: Run) -> pd.DataFrame | None:
-    """NDCG@10 on valid of every loss of the grid at its one shape; None before there are any."""
-    return grid_tables.tabulate_losses(cells) if (cells := _cells(run)) else None
-
-
-def grid_picture(run: Run) -> Figure | None:
-    """The recorded students' NDCG@10 against their work, taught and on labels alone; None before there are both."""
+def sweep_picture(run: Run) -> Figure | None:
+    """The crossover: NDCG@10 on valid against the number of judged queries; None before it is recorded."""
     cells = _cells(run)
-    if not (verdict := grid_tables.verdict(cells)):
+    if not (verdict := sweep_tables.crossover(cells)):
         return None
-    title = verdict[0].upper() + verdict[1:]
-    return plots.quality_against_work(grid_tables.families(cells), title=title)
+    return plots.quality_by_judged(sweep_tables.lines(cells), title=verdict[0].upper() + verdict[1:])
 
 
-def worth_of_scores(run: Run) -> str:
-    """What the teacher's scores gave beside labels, in a sentence; "" before that is recorded."""
-    said = grid_tables.worth_of_scores(_cells(run))
-    return f"NDCG@10 on valid, {said}." if said else ""
+def crossover(run: Run) -> str:
+    """Where the teacher's scores pay, in a sentence; "" before that is recorded."""
+    return sweep_tables.crossover(_cells(run))
+
+
+def plateau(run: Run) -> str:
+    """What twice the steps and what all labels would give the teacher, in sentences; "" before that is recorded."""
+    cells, said = _cells(run), []
+    if longer := sweep_tables.plateau(cells):
+        said.append(f"Twice the steps: {longer.signed()} NDCG@10 on valid.")
+    if most := sweep_tables.headroom(cells):
+        said.append(f"Every train query judged, and four times the steps: {most.signed()}.")
+    return "\n".join(said)
 
 
 def _records(run: Run) -> list[Record]:
@@ -73,7 +76,7 @@ def _records(run: Run) -> list[Record]:
 
 
 def _cells(run: Run) -> list[Cell]:
-    return recorded_grid.read(dataset_hash=run.catalogue.hash, profile=_profile(run))
+    return recorded_sweep.read(dataset_hash=run.catalogue.hash, profile=_profile(run))
 
 
 def _profile(run: Run) -> str:

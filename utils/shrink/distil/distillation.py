@@ -5,7 +5,6 @@ The pairs come from `scored_pairs`, what is copied is in `distil_losses`, and wh
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -22,8 +21,6 @@ from utils.rank.setting import Budget, Setting
 from utils.rank.training import Task
 from utils.shrink.distil.distil_losses import loss_named
 from utils.shrink.distil.matching import Match, matched
-
-JUDGED_TIMES = 4  # as many queries of valid as early stopping looks at, times this, decide whether labels helped
 
 
 def distil(
@@ -90,20 +87,14 @@ def finish_on_labels(
 ) -> bool:
     """Fine-tune a distilled student in place on labelled pairs of the train split.
 
-    The teacher's scores hold its mistakes as well, and labels are what a ranking is judged by. Where labels are few or
-    poor they can do harm, so the student stays as it was unless NDCG@10 on some queries of `valid` has risen.
+    The teacher's scores hold its mistakes as well, and labels are what a ranking is judged by. Where they do harm the
+    student stays as it was (`training.improve`).
 
     Returns:
         Whether the labels changed the student.
     """
-    some = training.first_queries(setting.valid, n_queries=JUDGED_TIMES * setting.profile.n_stop_queries)
-    judge = partial(training.evaluate_ndcg10, student, pairs=some, tokenizer=tokenizer, setting=setting)
-    before, state = judge(), copy.deepcopy(student.state_dict())
-    training.fine_tune(student, tokenizer=tokenizer, setting=setting, budget=budget)
-    if judge() > before:
-        return True
-    student.load_state_dict(state)
-    return False
+    _, is_changed = training.improve(student, tokenizer=tokenizer, setting=setting, budget=budget)
+    return is_changed
 
 
 def list_loss(

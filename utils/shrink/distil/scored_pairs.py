@@ -15,10 +15,10 @@ import numpy as np
 from datasets import Dataset, Features, Value
 
 from utils import disk, freshness
+from utils.data import unjudged
 from utils.data.catalogue import Catalogue, normal_text, texts_of
+from utils.data.unjudged import Row
 from utils.rank.ranker import Ranker
-from utils.shrink.distil import unjudged
-from utils.shrink.distil.unjudged import Row
 
 FEATURES = Features({"group": Value("int32"), "query": Value("string"), "product": Value("string")})
 FEATURES |= {"gain": Value("int32"), "source": Value("string")}
@@ -52,20 +52,18 @@ def draw(catalogue: Catalogue, *, n_unlabelled: int, seed: int) -> Dataset:
             f"n_unlabelled is {n_unlabelled}; give at least 1 pair, or there is nothing for a teacher to add"
         )
     rng = random.Random(seed)
-    held_out = {normal_text(query) for split in ("valid", "test") for query in set(catalogue.pairs[split]["query"][:])}
+    held_out = unjudged.held_out(catalogue)
     rows = list(_judged(catalogue, held_out=held_out, at_most=n_unlabelled, rng=rng))
     known = {(query, product) for query, product, _, _ in rows} | _labelled(catalogue)
-    rows += unjudged.draw(catalogue, known=known, held_out=held_out, n_pairs=n_unlabelled, rng=rng)
+    rows += unjudged.draw(catalogue, known=known, n_pairs=n_unlabelled, rng=rng)
     if not rows:
         raise ValueError(
             "queries.csv: every train query is also a valid or test query; give train queries of their own"
         )
     assert held_out.isdisjoint(normal_text(query) for query, *_ in rows)
-    groups: dict[str, int] = {}
     columns = zip(*rows, strict=True)
     found = dict(zip(("query", "product", "gain", "source"), map(list, columns), strict=True))
-    numbers = [groups.setdefault(query, len(groups)) for query in found["query"]]
-    return Dataset.from_dict({"group": numbers} | found, features=FEATURES)
+    return Dataset.from_dict({"group": unjudged.grouped(found["query"])} | found, features=FEATURES)
 
 
 def score(ranker: Ranker, pairs: Dataset) -> Dataset:

@@ -1,6 +1,7 @@
 """Pairs that nobody judged, from three sources: train queries, products' titles and crops of products' texts.
 
-Each source gives a query's text with some of BM25's candidates; no text of a valid or test query is among them.
+Each source gives a query's text with some of BM25's candidates; no text of a valid or test query is among them. The
+train queries are those of the shop's log as well, most of all.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from utils.data import candidates
 from utils.data.catalogue import Catalogue, normal_text
-from utils.rank.lists import NO_LABEL
 
+NO_LABEL = -1  # stands in the column `gain` where nobody judged
 DEPTH = 40  # BM25's best candidates of a query, from which its pairs are drawn
 TAKEN = 8  # pairs drawn at a time for one query, as many as a list of training holds
 CROP_WORDS = (2, 5)  # words of a crop, at least and at most
@@ -24,11 +25,13 @@ Row = tuple[str, str, int, str]  # query, product, gain, source
 Find = Callable[[str], list[str]]  # the texts of a query's candidates
 
 
-def draw(
-    catalogue: Catalogue, *, known: set[tuple[str, str]], held_out: set[str], n_pairs: int, rng: random.Random
-) -> list[Row]:
-    """Up to `n_pairs` pairs that nobody judged, the sources taking turns; no pair twice."""
-    find = _finder(catalogue)
+def draw(catalogue: Catalogue, *, known: set[tuple[str, str]], n_pairs: int, rng: random.Random) -> list[Row]:
+    """Up to `n_pairs` pairs that nobody judged, the sources taking turns; no pair twice.
+
+    Args:
+        known: pairs to leave out, which were judged.
+    """
+    find, kept_back = _finder(catalogue), held_out(catalogue)
     open_sources = {
         "bm25": _of_train_queries(catalogue, find=find, known=known, rng=rng),
         "title": _of_texts(_titles(catalogue, rng=rng), find=find, rng=rng),
@@ -40,10 +43,21 @@ def draw(
             query, products = next(open_sources[name], ("", None))
             if products is None:
                 del open_sources[name]
-            elif normal_text(query) not in held_out:
+            elif normal_text(query) not in kept_back:
                 new = [(query, p) for p in products if (query, p) not in known and (query, p) not in found]
                 found |= dict.fromkeys(new[: n_pairs - len(found)], name)
     return [(query, product, NO_LABEL, source) for (query, product), source in found.items()]
+
+
+def held_out(catalogue: Catalogue) -> set[str]:
+    """The texts of valid and test queries, which nothing may learn from."""
+    return {normal_text(query) for split in ("valid", "test") for query in set(catalogue.pairs[split]["query"][:])}
+
+
+def grouped(queries: Sequence[str]) -> list[int]:
+    """A number for every pair, the same for all pairs of one query's text."""
+    groups: dict[str, int] = {}
+    return [groups.setdefault(query, len(groups)) for query in queries]
 
 
 def _of_train_queries(

@@ -1,0 +1,121 @@
+"""README.md's tables of results, written from the recorded files: no figure of it is typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from utils import disk, settings
+from utils.course import report
+from utils.course.records import recorded, recorded_kept, recorded_sweep, recorded_tables, sweep_tables
+from utils.course.records.recorded import Record
+from utils.course.records.recorded_sweep import Cell
+from utils.rank import baselines
+
+README = settings.ROOT / "README.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+NAMES = {settings.EMBEDDED: "The embedded shop"}
+
+
+def write() -> None:
+    """Put the tables of all recorded data sets between the marks of README.md; ValueError when a mark is missing."""
+    disk.write_whole(README, with_results(README.read_text(encoding="utf-8")))
+
+
+def with_results(page: str) -> str:
+    """The page with a table for every recorded data set between its two marks; ValueError when a mark is missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md: the marks {BEGIN} and {END} are missing; put them around the tables of results")
+    return f"{before}{begin}\n{sections()}{end}{after}"
+
+
+def sections() -> str:
+    """Markdown of the target, then of all recorded data sets, the embedded shop first; of the laptop profile alone."""
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in settings.RESULTS.glob("*.json"))
+    names = {one["dataset"] for one in found if one["profile"] == "laptop"}
+    found = [_section(name) for name in sorted(names, key=lambda name: (name != settings.EMBEDDED, name))]
+    return "\n".join([_target(), *found]) if found else ""
+
+
+def _target() -> str:
+    target = recorded_kept.TARGET
+    quality, lower, size, work = (
+        f"{target[name]:.0%}" for name in ("NDCG@10 kept", "its lower end", "bytes to ship", "MACs")
+    )
+    return (
+        f"The target, on the embedded shop: {quality} of the teacher's NDCG@10 (the lower end of the interval at "
+        f"{lower}), surely more than labels alone reach, {target['× PyTorch']} × the pairs a second of the teacher in "
+        f"fp32 PyTorch and {target['× int8']} × those of the teacher in int8, {size} of its bytes and {work} of its "
+        "MACs. The last column of the second table of each data set names what falls short of it.\n"
+    )
+
+
+def _section(dataset: str) -> str:
+    content = recorded.newest_hash(dataset)
+    runs = recorded.read(dataset_hash=content)
+    dates = sorted(row["identity"]["time_utc"][:10] for run in runs for row in run.rows)
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
+    n_queries = f"{runs[-1].rows[0]['quality']['n_queries']:,} test queries"
+    tables = [_markdown(recorded_tables.tabulate(runs)), _lead(runs)]
+    if not (kept := recorded_kept.kept(runs)).empty:
+        tables.append(f"What is left of the teacher, on one thread, timed by turns:\n\n{_markdown(kept)}")
+        tables.append(_best(runs))
+    tables.append(of_sweep(recorded_sweep.read(dataset_hash=content)))
+    shown = "\n".join(filter(None, tables))
+    revisions = ", ".join(dict.fromkeys(f"`{run.git_revision[:7]}`" for run in runs))
+    recorded_when = f"Recorded by `course results`, {when}, at revision {revisions}."
+    return f"**{NAMES.get(dataset, dataset)}**, {n_queries}:\n\n{shown}\n{_machines(runs)} {recorded_when}\n"
+
+
+def _lead(runs: Sequence[Record]) -> str:
+    """What the teacher is ahead of the best baseline, in a sentence; nothing where that is not known."""
+    if not (found := recorded_kept.lead(runs)):
+        return ""
+    verdict = "" if found.is_sure else f" That is no sure lead: {found.advice}."
+    name = baselines.NAMES[found.baseline]
+    return f"The teacher minus the best baseline (by `valid`: {name}): {found.interval.signed()} NDCG@10.{verdict}\n"
+
+
+def _best(runs: Sequence[Record]) -> str:
+    """Which of the recipes' ends `valid` would choose, in a sentence; nothing where no run was judged there."""
+    name, shares = recorded_kept.smallest_that_keeps(runs)
+    if not shares:
+        return ""
+    kept = ", ".join(
+        f"`{stage}` keeps {share.mean:.1%} [{share.low:.1%}, {share.high:.1%}]" for stage, share in shares.items()
+    )
+    verdict = f"the smallest that keeps {recorded_kept.TARGET['NDCG@10 kept']:.0%} there is `{name}`"
+    return f"On `valid` {kept} of the teacher's NDCG@10: {verdict if name else 'none keeps enough there'}.\n"
+
+
+def of_sweep(cells: list[Cell]) -> str:
+    """What the sweep over judged queries says, with the teacher's plateau and headroom; nothing where none is."""
+    if not (verdict := sweep_tables.crossover(cells)):
+        return ""
+    parts = [f"With more and fewer judged queries, on `valid` and with one seed: {verdict}."]
+    if longer := sweep_tables.plateau(cells):
+        parts.append(f"Twice the steps change the teacher by {longer.signed()}.")
+    if most := sweep_tables.headroom(cells):
+        parts.append(f"With every train query judged and four times the steps: {most.signed()}.")
+    return f"{' '.join(parts)}\n\n{_markdown(sweep_tables.tabulate(cells))}"
+
+
+def _machines(runs: Sequence[Record]) -> str:
+    """A sentence on every machine; where they differ, it says which seeds ran there."""
+    seeds: dict[str, list[str]] = {}
+    for run in runs:
+        seeds.setdefault(report.machine_words(run.machine), []).append(str(run.seed))
+    if len(seeds) == 1:
+        return next(iter(seeds))
+    here = "this machine"
+    return "\n".join(words.replace(here, f"{here} with seed {' and '.join(ran)}", 1) for words, ran in seeds.items())
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    lines = [["", *frame.columns], ["---"] * (1 + len(frame.columns))]
+    lines += [[label, *cells] for label, *cells in frame.itertuples()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

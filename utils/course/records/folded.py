@@ -1,0 +1,47 @@
+"""Folds of one data set drawn together: their rows as the rows of one run, their lists one after the other."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from collections.abc import Mapping, Sequence
+
+WAY = ("stage", "runtime", "precision", "device", "threads", "label")  # tell one way of running a stage from another
+OF_QUERIES = ("ndcg10", "random_ndcg10", "mrr10", "ndcg10_end_to_end", "recall")  # means over queries
+MEDIANS = (  # of the folds
+    *(("size", name) for name in ("n_params", "disk_bytes", "peak_rss_bytes")),
+    *(("work", "macs_per_pair"), ("speed", "pairs_per_s")),
+    *(("money", name) for name in ("pairs_per_s", "usd_per_million_queries")),
+)
+
+
+def joined(parts: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    """The lists of all parts one after the other, of the names that every part has."""
+    names = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: [value for part in parts for value in part[name]] for name in names}
+
+
+def pooled_rows(folds: Sequence[Sequence[dict]]) -> list[dict]:
+    """The rows of several folds as those of one run: each way of running a stage that all folds have.
+
+    Quality is the mean over the queries of all folds; sizes, work, times and money are medians over the folds.
+    """
+    ways = [{tuple(row["identity"][name] for name in WAY): row for row in rows} for rows in folds]
+    shared = [way for way in ways[0] if all(way in fold for fold in ways)]
+    return [_pooled([fold[way] for fold in ways]) for way in shared]
+
+
+def _pooled(rows: Sequence[dict]) -> dict:
+    found = copy.deepcopy(rows[0])
+    counts = [row["quality"]["n_queries"] for row in rows]
+    if None not in counts:
+        found["quality"]["n_queries"] = sum(counts)
+        for name in OF_QUERIES:
+            values = [row["quality"][name] for row in rows]
+            if None not in values:
+                found["quality"][name] = sum(n * value for n, value in zip(counts, values, strict=True)) / sum(counts)
+    for group, name in MEDIANS:
+        values = [row[group][name] for row in rows]
+        if None not in values:
+            found[group][name] = type(values[0])(statistics.median(values))
+    return found
