@@ -87,7 +87,7 @@ def code_hash(run: Run, arm: str) -> str:
     made_by = [pipeline.CODE[one] for one in pipeline.way_to(stage)] if stage in pipeline.CODE else []
     return freshness.key(
         recipe=recipe.model_dump(),
-        code=freshness.of_code(f"{__name__}:judge", "utils.rank.teacher:train", *made_by, without=pipeline.BY_VALUE),
+        code=freshness.of_code(f"{__name__}:judge", "utils.rank.teaching:teach", *made_by, without=pipeline.BY_VALUE),
         profile=dataclasses.asdict(run.profile),
         requirements=freshness.requirements(),
         data=run.catalogue.hash,

@@ -36,10 +36,11 @@ def test_a_look_is_a_short_training_from_the_same_start_judged_on_valid(small_fo
         model.classifier.weight.data.zero_()
         trained.append(budget)
 
+    def judge(model, *, tokenizer, setting):
+        return Quality.of_values([len(trained) / 10])
+
     monkeypatch.setattr(choosing.training, "fine_tune", fine_tune)
-    monkeypatch.setattr(
-        choosing.training, "evaluate_on_valid", lambda model, **_: Quality.of_values([len(trained) / 10])
-    )
+    monkeypatch.setattr(choosing.training, "evaluate_on_valid", judge)
     budgets = {f"{rate}": Budget(512, 16, 3, rate) for rate in (1e-5, 1e-3)}
     where = setting(None, folder=tmp_path)
     found = choosing.look(lambda: models.load(small_folder)[0], budgets, tokenizer=tokenizer, setting=where)

@@ -10,10 +10,8 @@ import torch
 from utils import settings
 from utils.data import catalogue
 from utils.rank import models, runtimes
-from utils.rank.metrics import Quality
 from utils.rank.setting import Setting
 from utils.shrink import steps
-from utils.shrink.distil import students
 from utils.shrink.prune import depth
 from utils.shrink.recipe import Recipe, Shape
 
@@ -104,18 +102,17 @@ def test_a_recipe_of_fp32_leaves_the_graphs_as_they_are(ranking_folder, small, t
     assert (folder / graph).read_bytes() == (ranking_folder / graph).read_bytes()
 
 
-def test_of_fewer_layers_those_stay_without_which_the_ranking_falls_most(ranking_folder, small):
+def test_of_fewer_layers_those_stay_without_which_the_loss_is_largest(ranking_folder, small):
     model, tokenizer = models.load(ranking_folder)
-    model = students.start_student(model, layers=[0, 1])
-    without = depth.quality_without(model, tokenizer=tokenizer, setting=small)
-    assert without[0].ndcg10 != without[1].ndcg10
-    (stays,) = depth.most_missed(model, tokenizer=tokenizer, n_kept=1, setting=small)
-    assert without[stays].ndcg10 < without[1 - stays].ndcg10
-    assert depth.most_missed(model, tokenizer=tokenizer, n_kept=2, setting=small) == [0, 1]
+    batches = steps.importance_batches(tokenizer, setting=small)
+    without = depth.loss_without(model, batches)
+    assert without[0] != without[1] and depth.mean_loss(model, batches) < max(without.values())
+    (stays,) = depth.most_missed(model, batches, n_kept=1)
+    assert without[stays] > without[1 - stays]
+    assert depth.most_missed(model, batches, n_kept=2) == [0, 1]
     with pytest.raises(ValueError, match="3 of 2 layers cannot be kept; give a number from 1 to 2"):
-        depth.most_missed(model, tokenizer=tokenizer, n_kept=3, setting=small)
+        depth.most_missed(model, batches, n_kept=3)
 
 
 def test_the_layers_that_stay_keep_their_order():
-    without = {layer: Quality.of_values([ndcg10]) for layer, ndcg10 in enumerate((0.5, 0.9, 0.2, 0.7))}
-    assert depth.first_missed(without, n_kept=3) == [0, 2, 3]
+    assert depth.first_missed({0: 0.5, 1: 0.1, 2: 0.9, 3: 0.3}, n_kept=3) == [0, 2, 3]

@@ -55,7 +55,7 @@ def started(tmp_path):
     profile = dataclasses.replace(settings.profile("ci"), n_train_queries=2_000)
     shop = sweep.catalogue_of(judging.N_JUDGED_QUERIES, profile=profile)
     made = of_data("x", profile="ci")
-    return dataclasses.replace(made, folder=tmp_path / "run", catalogue=shop, machine={"cores": 1})
+    return dataclasses.replace(made, folder=tmp_path / "run", catalogue=shop, profile=profile, machine={"cores": 1})
 
 
 def test_fewer_judged_queries_leave_their_texts_to_the_log_and_the_shop_as_it_is_keeps_its_folder(started):

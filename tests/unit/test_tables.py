@@ -117,7 +117,8 @@ def test_widget_offers_no_instance_whose_accelerator_was_not_measured():
 
 def test_roofline_point_counts_the_flops_of_the_measured_rate():
     config = BertConfig(num_labels=1)
-    flops = 2 * sum(cost.macs_by_hand(config, n_tokens=32).values())
-    intensity, gflops = price_table.roofline_point(config, n_tokens=32, pairs_per_s=10.0, batch_size=8)
+    macs = sum(cost.macs_by_hand(config, n_tokens=32).values())
+    flops = 2 * macs
+    intensity, gflops = price_table.roofline_point(config, macs=macs, n_tokens=32, rate=10.0, batch_size=8)
     assert gflops == pytest.approx(flops * 10 / 1e9)
     assert intensity == pytest.approx(8 * flops / cost.bytes_moved(config, n_tokens=32, batch_size=8))

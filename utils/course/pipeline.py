@@ -19,7 +19,7 @@ from utils.course.run import Run
 from utils.data.catalogue import texts_of
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
-from utils.rank import baselines, metrics, models, runtimes, teacher
+from utils.rank import baselines, metrics, models, runtimes, teaching
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Ranker
 from utils.shrink import controls, steps
@@ -145,13 +145,13 @@ def scored(run: Run, recipe: Recipe) -> Dataset:
 
 def make_teacher(run: Run, *, echo: Callable[[str], object] = print) -> None:
     """Train a teacher as notebook 01 does, for a run that has none by a notebook; its log is kept beside it."""
-    code = freshness.of_code("utils.rank.teacher:train", *WRITING)
+    code = freshness.of_code("utils.rank.teaching:teach", *WRITING)
     sizes, data = dataclasses.asdict(run.profile), run.catalogue.hash
     made_of = freshness.key(code=code, profile=sizes, requirements=freshness.requirements(), data=data)
     if _is_made(run.stage("teacher"), made_of=made_of):
         echo("teacher: unchanged")
         return
-    taught = teacher.train(run.setting)
+    taught = teaching.teach(run.setting)
     disk.write_whole(run.folder / TEACHER_LOG, disk.json_text(taught.log))
     run.save_stage("teacher", taught.model, tokenizer=taught.tokenizer, made_of=made_of)
     echo("teacher: made")

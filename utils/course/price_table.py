@@ -18,12 +18,15 @@ BUDGET_MS = 200.0  # that the ranking may take of what a shopper waits
 
 
 def roofline_point(
-    config: PretrainedConfig, *, n_tokens: int, pairs_per_s: float, batch_size: int
+    config: PretrainedConfig, *, macs: int, n_tokens: int, rate: float, batch_size: int
 ) -> tuple[float, float]:
-    """(FLOPs a byte moved, GFLOP/s reached) of a model at a measured rate."""
-    flops = 2 * sum(cost.macs_by_hand(config, n_tokens=n_tokens).values())
+    """(FLOPs a byte moved, GFLOP/s reached) of a model at a measured rate of pairs a second.
+
+    Args:
+        macs: of a pair, those that are really done.
+    """
     moved = cost.bytes_moved(config, n_tokens=n_tokens, batch_size=batch_size)
-    return flops * batch_size / moved, flops * pairs_per_s / 1e9
+    return 2 * macs * batch_size / moved, 2 * macs * rate / 1e9
 
 
 def tabulate(

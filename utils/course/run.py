@@ -84,7 +84,7 @@ class Run:
         return self.load_quality(name)
 
     def load_quality(self, name: str) -> Quality:
-        """The quality of every test query as it was kept; ValueError when it was not, or of other queries."""
+        """The quality of every query as it was kept; ValueError when it was not, or of other queries."""
         try:
             kept = json.loads(self.quality_file(name).read_text(encoding="utf-8"))
             kept.pop("weights", None)
@@ -93,7 +93,8 @@ class Run:
             raise ValueError(
                 f"quality/{name}.json cannot be read; run the notebook that makes '{name}' again"
             ) from None
-        if not found.ndcg10_by_query.keys() <= set(self.catalogue.pairs["test"]["query_id"]):
+        known = {query_id for split in ("valid", "test") for query_id in self.catalogue.pairs[split]["query_id"]}
+        if not found.ndcg10_by_query.keys() <= known:
             raise ValueError(f"quality/{name}.json is of other queries; run the notebook that makes '{name}' again")
         return found
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets import Dataset
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk
@@ -31,7 +32,8 @@ def prune(
     """A copy of the teacher cut to the recipe's shape and recovered by a short fine-tune, with the tokenizer of it."""
     small = copy.deepcopy(teacher)
     tokenizer = cut_vocabulary(small, tokenizer=tokenizer, setting=setting)
-    layers = depth.most_missed(small, tokenizer=tokenizer, n_kept=recipe.pruned.n_layers, setting=setting)
+    batches = importance_batches(tokenizer, setting=setting)
+    layers = depth.most_missed(small, batches, n_kept=recipe.pruned.n_layers)
     pruned = cut(small, tokenizer=tokenizer, layers=layers, shape=recipe.pruned, setting=setting)
     budget = Budget.of_recovery(setting.profile, learning_rate=recipe.recovery_rate)
     training.fine_tune(pruned, tokenizer=tokenizer, setting=setting, budget=budget)
@@ -60,9 +62,14 @@ def cut(
     setting: Setting,
 ) -> PreTrainedModel:
     """A copy of the model with these layers; heads and neurons stay by their importance on train."""
-    limits = {"max_tokens": setting.max_tokens, "n_lists": N_LISTS, "seed": setting.seed}
-    batches = lists.judged_batches(setting.train, tokenizer=tokenizer, **limits)
+    batches = importance_batches(tokenizer, setting=setting)
     return students.start_student(model, layers=layers, n_heads=shape.n_heads, d_ff=shape.d_ff, batches=batches)
+
+
+def importance_batches(tokenizer: PreTrainedTokenizerBase, *, setting: Setting) -> list[dict[str, Tensor]]:
+    """The train lists on which importance is measured, one a batch."""
+    limits = {"max_tokens": setting.max_tokens, "n_lists": N_LISTS, "seed": setting.seed}
+    return lists.judged_batches(setting.train, tokenizer=tokenizer, **limits)
 
 
 def score_pairs(

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.rank import models
+from utils.rank.first_token import FirstTokenOnly
 from utils.rank.ranker import Batch, BatchedRanker
 from utils.rank.runtimes.base import Runtime
 
@@ -28,20 +29,28 @@ def open_pytorch(folder: Path, *, threads: int, max_tokens: int, batch_size: int
 
 
 def wrap_torch(
-    model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, threads: int, max_tokens: int, batch_size: int = 32
+    model: PreTrainedModel | FirstTokenOnly,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    threads: int,
+    max_tokens: int,
+    batch_size: int = 32,
 ) -> BatchedRanker:
-    """A ranker over a PyTorch model that is already in memory."""
+    """A ranker over a PyTorch model that is already in memory, as it is or without the work that nobody reads."""
     forward = torch_forward(model.eval(), threads=threads)
     return BatchedRanker(tokenizer, forward, "pytorch", max_tokens=max_tokens, batch_size=batch_size)
 
 
-def torch_forward(model: PreTrainedModel, *, threads: int) -> Callable[[Batch], np.ndarray]:
+def torch_forward(model: PreTrainedModel | FirstTokenOnly, *, threads: int) -> Callable[[Batch], np.ndarray]:
     """Logits (n_pairs,) of a batch, eager PyTorch on the model's device, with that many threads while it runs."""
+
+    device = next(model.parameters()).device
 
     def forward(batch: Batch) -> np.ndarray:
         with torch_threads(threads), torch.inference_mode():
-            tensors = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-            return model(**tensors).logits[:, 0].float().cpu().numpy()
+            tensors = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
+            found = model(**tensors)
+            return getattr(found, "logits", found)[:, 0].float().cpu().numpy()
 
     return forward
 

@@ -31,7 +31,7 @@ SPREAD = 2.0  # standard deviation of the weak scores, whose softmax over a list
 
 
 @dataclasses.dataclass(frozen=True)
-class Teacher:
+class Taught:
     """A trained teacher and how it came about.
 
     Attributes:
@@ -49,7 +49,7 @@ class Teacher:
     helped: bool
 
 
-def train(setting: Setting, *, checkpoint: str = models.MINILM) -> Teacher:
+def teach(setting: Setting, *, checkpoint: str = models.MINILM) -> Taught:
     """Build a cross-encoder, warm it up, choose a rate by short looks, and train it on the labels."""
     environment.seed_everything(setting.seed)
     model, tokenizer = models.build_cross_encoder(checkpoint, seed=setting.seed)
@@ -59,7 +59,7 @@ def train(setting: Setting, *, checkpoint: str = models.MINILM) -> Teacher:
     chosen = choosing.best(looks, n_resamples=setting.profile.n_bootstrap)
     environment.seed_everything(setting.seed)
     log, helped = training.improve(model, tokenizer=tokenizer, setting=setting, budget=budgets[chosen])
-    return Teacher(model, tokenizer, warm_log, looks, chosen, log, helped)
+    return Taught(model, tokenizer, warm_log, looks, chosen, log, helped)
 
 
 def label_budgets(setting: Setting) -> dict[str, Budget]:
