@@ -27,7 +27,7 @@ from utils.rank.metrics import Quality
 from utils.shrink.recipe import Recipe
 
 SIZES = (100, 200, 400, 800, 2_000)  # judged train queries
-SCORES_ALONE = Recipe(name="scores_alone", n_label_pairs=0)
+SCORES_ALONE = Recipe(name="scores_alone", label_weight=0, n_label_pairs=0)
 STAGES = {TEACHER: ("teacher", Recipe()), LABELS: ("labels_alone", Recipe()), BOTH: ("student", Recipe())}
 STAGES |= {SCORES: ("student", SCORES_ALONE)}
 OWN = "judged-"  # what the folders of the sweep's own runs begin with

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import random
 import sys
@@ -112,12 +111,6 @@ def allow_files() -> None:
         raise ValueError(f"only {wanted} files may be open at a time here; let more be with: ulimit -n {N_FILES}")
 
 
-def quiet_imports() -> None:
-    """Hide two remarks of torchao that no reader can act on: GPU files it does not need, and a deprecation."""
-    for name in ("torchao", "torch.utils._pytree"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
 def quick_imports() -> None:
     """Save seconds at the start of every command: jsonschema, which reads notebooks, builds a grammar of international
     web addresses whenever it is imported, and does without where that grammar's package cannot be imported.
@@ -127,5 +120,4 @@ def quick_imports() -> None:
 
 telemetry_off()
 no_foreign_say()
-quiet_imports()
 quick_imports()

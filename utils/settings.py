@@ -87,7 +87,7 @@ PROFILES = {
         n_recovery_pairs=320,
         n_unlabelled_pairs=800,
         n_distil_pairs=3_200,
-        n_label_pairs=1_280,
+        n_label_pairs=640,
         n_calibration_pairs=64,
     ),
     "laptop": Profile(
@@ -105,9 +105,9 @@ PROFILES = {
         n_bootstrap=2_000,
         max_tokens=96,
         n_recovery_pairs=6_400,
-        n_unlabelled_pairs=30_000,
+        n_unlabelled_pairs=60_000,
         n_distil_pairs=110_000,
-        n_label_pairs=25_600,
+        n_label_pairs=12_800,
         n_calibration_pairs=300,
     ),
     "gpu": Profile(

@@ -12,7 +12,7 @@ from authoring import gates
 from utils import settings
 from utils.data import catalogue
 from utils.measure import ledger
-from utils.rank import metrics, models, runtimes, training
+from utils.rank import models, runtimes, training
 from utils.rank.setting import Budget, Setting
 from utils.shrink import recipe as recipes
 from utils.shrink import steps
@@ -48,11 +48,7 @@ def problems(out, setting, start, *, heard):
     scored = scored.remove_columns("score").add_column("score", scores)
     budget = Budget.of_distillation(setting.profile)
     distillation.distil(student, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss="margin_mse")
-    n_queries = distillation.JUDGED_TIMES * setting.profile.n_stop_queries
-    valid = training.first_queries(shop.pairs["valid"], n_queries=n_queries)
-    ranker = runtimes.wrap_torch(student, tokenizer=tokenizer, threads=2, max_tokens=64)
-    found = ranker.score(list(zip(valid["query"][:], valid["product"][:], strict=True)))
-    quality = metrics.evaluate(valid, found, top_gain=shop.top_gain)
+    quality = training.evaluate_on_valid(student, tokenizer=tokenizer, setting=setting)
     changed = {"ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
     rows = [of_notebook(out, "copied").changed(quality=changed), of_notebook(out, "student")]
     return gates.problems(NAME, gates.read()[NAME], seconds=1, rows=rows)

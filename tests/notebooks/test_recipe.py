@@ -32,7 +32,8 @@ def again(out, tmp_path_factory):
     folder = tmp_path_factory.mktemp("again")
     shutil.copytree(out / "teacher", folder / "teacher")
     started = course.begin(recorded.STUDY, **CI, out=str(folder), needs=("teacher",))
-    pipeline.make(started, recipes.kept(out), echo=lambda line: None)
+    for stage in (*pipeline.CONTROLS, "quantized"):
+        pipeline.make(started, recipes.kept(out), until=stage, echo=lambda line: None)
     return folder
 
 

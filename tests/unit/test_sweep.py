@@ -122,7 +122,7 @@ def test_the_table_says_at_each_size_what_scores_add_to_labels(results):
     good, poor = (0.8, 0.6, 0.7), (0.5, 0.4, 0.45)
     cells = write(cell(BOTH, by_query=good), cell(LABELS, by_query=poor), cell(TEACHER, by_query=good))
     line = sweep_tables.tabulate(cells).loc["400"]
-    assert line["scores, then labels"] == "0.700" and line["labels alone"] == "0.450"
+    assert line["scores and labels"] == "0.700" and line["labels alone"] == "0.450"
     assert line["the teacher's scores alone"] == "–" and line["both less labels alone [95%]"].startswith("+0.250 [")
 
 

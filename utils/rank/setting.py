@@ -16,7 +16,8 @@ from utils.settings import Profile
 LIST_SIZE = 8  # pairs of one query that are learned from together
 TEACHER_RATE = 2e-4
 RECOVERY_RATE = 1e-4  # of the short fine-tune after a cut
-STUDENT_RATE = 5e-4  # of a distillation, and of the labels that end it
+STUDENT_RATE = 5e-4  # of a distillation
+LAST_RATE = 1e-4  # of the labels that end it: few, and met before
 DROPOUT = 0.1  # of a training that meets the same pairs again and again
 ROUNDING_RATE = 5e-5  # a tenth of what the student learned with: it only has to settle on its grids
 
@@ -124,10 +125,10 @@ class Budget:
         return cls(n_pairs, 2 * profile.batch_size, profile.n_evaluations, learning_rate)
 
     @classmethod
-    def of_labels(cls, profile: Profile, *, n_pairs: int | None = None, learning_rate: float = STUDENT_RATE) -> Budget:
-        """For the fine-tune on labels that ends a distillation, with steps as large."""
+    def of_labels(cls, profile: Profile, *, n_pairs: int | None = None, learning_rate: float = LAST_RATE) -> Budget:
+        """For the fine-tune on labels that ends a distillation, with steps as large, and dropout."""
         n_pairs = n_pairs or profile.n_label_pairs
-        return cls(n_pairs, 2 * profile.batch_size, profile.n_evaluations, learning_rate)
+        return cls(n_pairs, 2 * profile.batch_size, profile.n_evaluations, learning_rate, DROPOUT)
 
     @classmethod
     def of_rounding(cls, profile: Profile, *, learning_rate: float = ROUNDING_RATE) -> Budget:

@@ -65,12 +65,12 @@ class Recipe(_Strict):
     student: Shape = Shape(n_layers=3, n_heads=3, d_ff=192)
     layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
-    label_weight: float = Field(default=0.0, ge=0, le=1)
+    label_weight: float = Field(default=0.3, ge=0, le=1)
     n_unlabelled_pairs: int | None = Field(default=None, ge=1)
     n_distil_pairs: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=setting.STUDENT_RATE, gt=0)
     n_label_pairs: int | None = Field(default=None, ge=0)
-    label_learning_rate: float = Field(default=setting.STUDENT_RATE, gt=0)
+    label_learning_rate: float = Field(default=setting.LAST_RATE, gt=0)
     precision: Literal["fp32", "int8"] = "int8"
     for_openvino: str = "min-max"
     for_onnx: str = "min-max"

@@ -22,7 +22,7 @@ IN_WORDS = {
     TEACHER: "the teacher",
     LABELS: "labels alone",
     SCORES: "the teacher's scores alone",
-    BOTH: "scores, then labels",
+    BOTH: "scores and labels",
     LONGER: "the teacher, twice the steps",
     HEADROOM: "the teacher, every query judged and four times the steps",
 }

@@ -17,7 +17,7 @@ from utils.rank.metrics import Interval, Quality
 def tabulate(cells: Sequence[Cell]) -> pd.DataFrame:
     """NDCG@10 on valid of every arm (columns) at each number of judged queries (lines), and what scores add to labels.
 
-    The last column is scores, then labels, less labels alone, with its 95% interval.
+    The last column is scores and labels, less labels alone, with its 95% interval.
     """
     lines = []
     for n_judged in _sizes(cells):
@@ -37,7 +37,7 @@ def of_arm(cells: Sequence[Cell], arm: str, *, n_judged: int) -> Quality | None:
 
 
 def worth_of_scores(cells: Sequence[Cell], *, n_judged: int) -> Interval | None:
-    """What scores, then labels, have over labels alone; None where one of them is not recorded."""
+    """What scores and labels have over labels alone; None where one of them is not recorded."""
     both, alone = (of_arm(cells, arm, n_judged=n_judged) for arm in (BOTH, LABELS))
     return metrics.paired_bootstrap(both, alone, n_resamples=N_RESAMPLES) if both and alone else None
 
