@@ -16,6 +16,7 @@ from utils.rank import baselines
 
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+NOTHING = "No run of the shop as it is now has been recorded yet; `course results` makes them.\n"
 NAMES = {settings.EMBEDDED: "The embedded shop"}
 
 
@@ -30,7 +31,7 @@ def with_results(page: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md: the marks {BEGIN} and {END} are missing; put them around the tables of results")
-    return f"{before}{begin}\n{sections()}{end}{after}"
+    return f"{before}{begin}\n{sections() or NOTHING}{end}{after}"
 
 
 def sections() -> str:

@@ -27,6 +27,7 @@ TEACHER = "teacher, PyTorch"
 TEACHER_VARIANT = Variant("teacher", "pytorch")
 INT8_STAGE = "teacher_int8"
 IN_INT8 = "teacher in int8, untrained"
+REFERENCES = (TEACHER, IN_INT8)  # the labels of what results stand beside
 ONLY_TEACHER = "measured for the teacher alone, in notebook 01"
 
 
@@ -92,15 +93,16 @@ def int8_variant(run: Run) -> Variant:
 def speedups(run: Run, rows: Sequence[Row]) -> pd.DataFrame:
     """What each row of this notebook keeps of the teacher's quality, and what is left of its cost.
 
-    Of the ratios of pairs a second, turn by turn, the median and its 95% interval.
+    Of the ratios of pairs a second, turn by turn, the median and its 95% interval: to the teacher in PyTorch, and to
+    the teacher in int8 where there is one.
     """
-    teacher, rates = next(row for row in rows if row.label == TEACHER), run.rates()
-    slow = rates[teacher.identity.variant.key]
+    by_label, rates = {row.label: row for row in rows}, run.rates()
+    teacher = by_label[TEACHER]
+    slow = {f"× {name} [95%]": rates[by_label[name].identity.variant.key] for name in REFERENCES if name in by_label}
     return tables.from_rows(
-        {
-            "row": row.label,
-            "NDCG@10 kept": f"{row.quality.ndcg10 / teacher.quality.ndcg10:.1%}",
-            "pairs/s [95%]": str(timing.rate_ratio(rates[row.identity.variant.key], slow)),
+        {"row": row.label, "NDCG@10 kept": f"{row.quality.ndcg10 / teacher.quality.ndcg10:.1%}"}
+        | {name: str(timing.rate_ratio(rates[row.identity.variant.key], of)) for name, of in slow.items()}
+        | {
             "bytes to ship": f"{row.size.disk_bytes / teacher.size.disk_bytes:.1%}",
             "MACs": f"{row.work.macs_per_pair / teacher.work.macs_per_pair:.1%}",
         }

@@ -132,15 +132,15 @@ class Run:
         *,
         tokenizer: PreTrainedTokenizerBase,
         parent: str | None = None,
-        finish: Callable[[Path], Mapping[str, str] | None] | None = None,
+        finish: Callable[[Path], object] | None = None,
         **facts: str,
     ) -> Path:
         """Write a model as the stage's folder with the weights of every runtime, whole or not at all.
 
         Args:
             parent: the stage that it was made from; its rows say so.
-            finish: changes the written files before the stage takes its place, such as a quantizer; it may return
-                further entries of the manifest, by name.
+            finish: changes the written files before the stage takes its place, such as a quantizer; what it
+                returns, if a mapping, are further entries of the manifest, by name.
             facts: further entries of the stage's manifest.
         """
         entries = {"parent": parent} | facts
@@ -148,7 +148,8 @@ class Run:
             models.save(model, tokenizer=tokenizer, folder=partial, max_tokens=self.profile.max_tokens)
             runtimes.export_all(partial)
             if finish is not None:
-                entries |= finish(partial) or {}
+                found = finish(partial)
+                entries |= found if isinstance(found, Mapping) else {}
         return self.stage(name)
 
     def add_row(

@@ -78,13 +78,14 @@ def warm_up(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, setti
     """Train the model in place to give unjudged pairs the order that BM25 and the bi-encoder give them together.
 
     Returns:
-        The trainer's log.
+        The trainer's log; empty where there is no such pair.
 
     Source: Dehghani et al., "Neural Ranking Models with Weak Supervision", SIGIR 2017,
     https://arxiv.org/abs/1704.08803
     """
-    pairs = weak_pairs(setting)
-    budget = Budget.of_warm_up(setting.profile)
+    pairs, budget = weak_pairs(setting), Budget.of_warm_up(setting.profile)
+    if not len(pairs):
+        return []
     encoded = lists.encode(pairs, tokenizer=tokenizer, max_tokens=setting.max_tokens, keep=("score",))
     rng, groups = random.Random(setting.seed), list(rows_by_query(pairs).values())
     rows = lists.share_out(groups, n_lists=budget.n_lists, rng=rng)
@@ -101,6 +102,8 @@ def weak_pairs(setting: Setting) -> Dataset:
     catalogue, rng = setting.catalogue, random.Random(setting.seed)
     judged = set(texts_of(setting.train))
     rows = unjudged.draw(catalogue, known=judged, n_pairs=setting.profile.n_warm_pairs, rng=rng)
+    if not rows:
+        return Dataset.from_dict({"query": [], "product": [], "query_id": [], "score": []})
     queries, products = ([row[place] for row in rows] for place in (0, 1))
     pairs = Dataset.from_dict({"query": queries, "product": products, "query_id": unjudged.grouped(queries)})
     bm25 = candidates.score_texts(candidates.build(catalogue), pairs)
