@@ -30,7 +30,7 @@ def ranking_folder(small_folder, tmp_path_factory):
     model, tokenizer = models.load(small_folder)
     path = tmp_path_factory.mktemp("stages") / "ranking"
     setting = Setting(shop, profile, seed=0, log_folder=tmp_path_factory.mktemp("logs"))
-    budget = Budget(n_pairs=960, batch_size=16, n_evaluations=1, learning_rate=5e-4)
+    budget = Budget(n_pairs=3_200, batch_size=16, n_evaluations=1, learning_rate=5e-4)
     training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=budget)
     models.save(model, tokenizer=tokenizer, folder=path, max_tokens=64)
     runtimes.export_onnx(path)

@@ -39,7 +39,8 @@ def test_check_counts_what_is_there(capsys, folder):
 
 def test_check_knows_the_embedded_shop_and_how_a_folder_of_that_name_is_given(capsys):
     status, out, _ = run(capsys, "data", "check", "synthetic")
-    assert status == 0 and "./synthetic" in out and "judged queries by split: train 2,000, valid 500, test 1,500" in out
+    assert status == 0 and "./synthetic" in out and "judged queries by split: train 400, valid 500, test 1,500" in out
+    assert "train queries without a label, kept as the shop's log: 8,000" in out
 
 
 def test_check_names_a_query_text_that_stands_in_two_splits(capsys, folder):

@@ -9,6 +9,7 @@ from transformers import AutoModelForSequenceClassification
 
 from utils import environment, settings
 from utils.rank import models, runtimes, training
+from utils.rank.metrics import Quality
 from utils.rank.setting import STUDENT_RATE, Budget
 from utils.shrink.distil import distil_losses, distillation, students
 from utils.shrink.distil.matching import Match
@@ -75,7 +76,7 @@ def test_student_of_shuffled_or_constant_scores_learns_no_order(small_folder, tm
 def test_labels_stay_only_where_valid_is_ranked_better_with_them(small_folder, tmp_path, monkeypatch, helps):
     student, tokenizer = models.load(small_folder)
     before = {name: value.clone() for name, value in student.state_dict().items()}
-    found = iter([0.5, 0.6 if helps else 0.5])
+    found = iter([Quality.of_values([0.5]), Quality.of_values([0.6 if helps else 0.5])])
     called = {}
 
     def fine_tune(model, **how):
@@ -84,7 +85,7 @@ def test_labels_stay_only_where_valid_is_ranked_better_with_them(small_folder, t
             model.classifier.bias += 1
 
     monkeypatch.setattr(training, "fine_tune", fine_tune)
-    monkeypatch.setattr(training, "evaluate_ndcg10", lambda *_, **how: next(found))
+    monkeypatch.setattr(training, "evaluate_on_valid", lambda *_, **how: next(found))
     where, budget = setting(judged(4), folder=tmp_path), Budget.of_labels(settings.profile("ci"))
     stayed = distillation.finish_on_labels(student, tokenizer=tokenizer, setting=where, budget=budget)
     assert stayed is helps

@@ -22,6 +22,7 @@ DRAWN = {
     "quality_by_kind": lambda: plots.quality_by_kind({NAME: {NAME: (0.5, 3)}}, title=NAME),
     "quality_against_latency": lambda: plots.quality_against_latency(ROWS, title=NAME),
     "quality_against_work": lambda: plots.quality_against_work({NAME: [(1e8, 0.8)]}, title=NAME),
+    "quality_by_judged": lambda: plots.quality_by_judged({NAME: [(100, 0.7), (400, 0.8)]}, title=NAME),
     "size_and_work": lambda: plots.size_and_work(ROWS, title=NAME),
     "roofline": lambda: plots.roofline({NAME: (10.0, 5.0)}, peak_gflops=100.0, gb_per_s=10.0, title=NAME),
     "training": lambda: plots.training([{"step": 1, "loss": 1.0}, {"step": 1, "eval_ndcg10": 0.5}], title=NAME),

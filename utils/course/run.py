@@ -93,7 +93,7 @@ class Run:
             raise ValueError(
                 f"quality/{name}.json cannot be read; run the notebook that makes '{name}' again"
             ) from None
-        known = {query_id for split in ("valid", "test") for query_id in self.catalogue.pairs[split]["query_id"]}
+        known = {query_id for pairs in self.catalogue.pairs.values() for query_id in pairs["query_id"]}
         if not found.ndcg10_by_query.keys() <= known:
             raise ValueError(f"quality/{name}.json is of other queries; run the notebook that makes '{name}' again")
         return found

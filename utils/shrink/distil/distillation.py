@@ -15,6 +15,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from utils.data.unjudged import NO_LABEL
 from utils.rank import lists, training
 from utils.rank.lists import Lists
 from utils.rank.setting import Budget, Setting
@@ -69,6 +70,8 @@ def draw(scored: Dataset, *, tokenizer: PreTrainedTokenizerBase, setting: Settin
     rng, groups = random.Random(setting.seed), {}
     for row, group in enumerate(scored["group"][:]):
         groups.setdefault(group, []).append(row)
+    if "gain" not in scored.column_names:
+        scored = scored.add_column("gain", [NO_LABEL] * len(scored))
     keep = ("gain", "score")
     encoded = lists.encode(scored, tokenizer=tokenizer, max_tokens=setting.max_tokens, keep=keep)
     rows = lists.share_out(list(groups.values()), n_lists=budget.n_lists, rng=rng)
