@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 
 from authoring import committed_form, gates
-from authoring.records import README
+from authoring.results_page import README
 from utils import disk, settings
 from utils.course import runner
 
