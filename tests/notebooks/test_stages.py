@@ -11,7 +11,7 @@ from utils import settings
 from utils.data import catalogue
 from utils.rank import runtimes
 
-STAGES = ("teacher", "teacher_int8", "pruned", "labels_alone", "student", "sparse", "quantized")
+STAGES = ("teacher", "pruned", "labels_alone", "student", "sparse", "quantized")
 OURS = """
 import json, sys
 from pathlib import Path
@@ -77,7 +77,7 @@ def order(scores):
 
 
 def is_int8(name):
-    return name.startswith(("quantized", "teacher_int8")) and "pytorch" not in name
+    return name.startswith("quantized") and "pytorch" not in name
 
 
 def test_stages_score_in_a_fresh_process_as_they_do_here(out, pairs, here):
