@@ -68,7 +68,6 @@ def shop(tmp_path_factory):
         ("01", "quality", {}),
         ("03", "kept", {"stage": "pruned"}),
         ("04", "sweep", {}),
-        ("04", "grid_losses", {}),
         ("04", "kept", {"stage": "student"}),
         ("06", "kept", {}),
     ],
