@@ -50,7 +50,8 @@ def problems(out, setting, start, *, heard):
     distillation.distil(student, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss="margin_mse")
     quality = training.evaluate_on_valid(student, tokenizer=tokenizer, setting=setting)
     changed = {"ndcg10": quality.ndcg10, "mrr10": quality.mrr10}
-    rows = [of_notebook(out, "copied").changed(quality=changed), of_notebook(out, "student")]
+    others = [of_notebook(out, stage) for stage in ("labels_alone", "student")]
+    rows = [of_notebook(out, "copied").changed(quality=changed), *others]
     return gates.problems(NAME, gates.read()[NAME], seconds=1, rows=rows)
 
 

@@ -26,7 +26,7 @@ def faults_without(*left_out, out, shop):
     model, tokenizer = models.load(out / "teacher")
     pairs = list(zip(shop.pairs["valid"]["query"], shop.pairs["valid"]["product"], strict=True))[:2000]
     n_tokens = round(mean_tokens(tokenizer, pairs, max_tokens=MAX_TOKENS))  # as `measure_stage.measure` takes it
-    texts = [*shop.products["text"], *shop.pairs["train"]["query"]]
+    texts = [*shop.products["text"], *shop.train_queries()]
     if "vocabulary" not in left_out:
         vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
     if "positions" not in left_out:
