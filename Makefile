@@ -62,7 +62,7 @@ lock: $(VENV)/installed-dev  ## write the two locks; what is locked stays, unles
 	grep -v '^-e' requirements.txt > requirements.partial
 	sed -i.partial '/^-e/d' requirements-dev.txt && rm requirements-dev.txt.partial
 	$(UV_LOCK) requirements.in --output-file requirements.partial > /dev/null
-	$(UV_LOCK) --constraints requirements.partial requirements-dev.in --output-file requirements-dev.txt > /dev/null
+	$(UV_LOCK) --constraints requirements.partial requirements-dev.in requirements-starts.in --output-file requirements-dev.txt > /dev/null
 	echo "-e ." | cat requirements.partial - > requirements.txt
 	echo "-e ./authoring" >> requirements-dev.txt
 	rm requirements.partial

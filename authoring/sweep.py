@@ -24,6 +24,7 @@ from utils.data.shop import judging, queries, synthetic
 from utils.measure import ledger
 from utils.measure.variant import Variant
 from utils.rank.metrics import Quality
+from utils.rank.setting import Budget
 from utils.shrink.recipe import Recipe
 
 SIZES = (100, 200, 400, 800, 2_000)  # judged train queries
@@ -70,7 +71,9 @@ def run_of(started: Run, *, n_judged: int, longer: int = 1) -> Run:
     if (n_judged, longer) == (judging.N_JUDGED_QUERIES, 1):
         return started
     name = f"{OWN}{n_judged}" + (f"-longer-{longer}" if longer > 1 else "")
-    sizes = dataclasses.replace(started.profile, n_train_pairs=longer * started.profile.n_train_pairs)
+    profile = started.profile
+    of_teacher = {"n_train_pairs": longer * profile.n_train_pairs, "n_passes": longer * profile.n_passes}
+    sizes = dataclasses.replace(profile, **of_teacher)
     shop = catalogue_of(n_judged, profile=sizes)
     return dataclasses.replace(started, profile=sizes, folder=started.folder / name, catalogue=shop, pending=[])
 
@@ -132,7 +135,8 @@ def n_pairs_of(run: Run, arm: str) -> int:
     profile = run.profile
     of_student = {SCORES: profile.n_distil_pairs, BOTH: profile.n_distil_pairs + profile.n_label_pairs}
     of_student[LABELS] = of_student[BOTH]
-    return of_student.get(arm, profile.n_train_pairs)
+    of_teacher = Budget.of_teacher(profile, n_labelled=len(run.catalogue.pairs["train"]))
+    return of_student.get(arm, of_teacher.n_pairs)
 
 
 def curve_of(run: Run) -> list[tuple[int, float]]:

@@ -35,6 +35,7 @@ class Profile:
         n_train_queries, n_valid_queries, n_test_queries: queries kept of each split.
         n_warm_pairs: pairs without a label that the teacher first copies free scores of.
         n_train_pairs: labelled pairs the teacher sees, all epochs together.
+        n_passes: how often it sees as many as there are, at most.
         batch_size: pairs in a training step.
         n_evaluations: how often a training run looks at `valid`, the end included.
         n_stop_queries: valid queries used for early stopping.
@@ -55,6 +56,7 @@ class Profile:
     n_test_queries: int | None
     n_warm_pairs: int
     n_train_pairs: int
+    n_passes: int
     batch_size: int
     n_evaluations: int
     n_stop_queries: int
@@ -77,6 +79,7 @@ PROFILES = {
         n_test_queries=100,
         n_warm_pairs=640,
         n_train_pairs=1_600,
+        n_passes=4,
         batch_size=16,
         n_evaluations=1,
         n_stop_queries=12,
@@ -97,6 +100,7 @@ PROFILES = {
         n_test_queries=1_500,
         n_warm_pairs=16_000,
         n_train_pairs=32_000,
+        n_passes=4,
         batch_size=32,
         n_evaluations=4,
         n_stop_queries=120,
@@ -117,6 +121,7 @@ PROFILES = {
         n_test_queries=None,
         n_warm_pairs=200_000,
         n_train_pairs=400_000,
+        n_passes=4,
         batch_size=64,
         n_evaluations=8,
         n_stop_queries=400,

@@ -47,7 +47,8 @@ def test_one_layer_of_the_teacher_trained_as_long_loses_three_hundredths(run_fol
     model, tokenizer = models.load(run_folder / "teacher")
     models.keep_layers(model, layers=[0])
     setting = Setting(shop, sizes, seed=0, log_folder=tmp_path)
-    training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=Budget.of_teacher(sizes))
+    budget = Budget.of_teacher(sizes, n_labelled=len(setting.train))
+    training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=budget)
     pairs = shop.pairs["test"]
     texts = list(zip(pairs["query"], pairs["product"], strict=True))
     at = {"threads": torch.get_num_threads(), "max_tokens": sizes.max_tokens}

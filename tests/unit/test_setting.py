@@ -26,7 +26,7 @@ def test_a_step_of_less_than_a_list_and_numbers_that_train_nothing_are_refused()
 
 
 def test_students_take_steps_twice_as_large_as_their_teachers():
-    of_teacher = (Budget.of_teacher(PROFILE), Budget.of_recovery(PROFILE))
+    of_teacher = (Budget.of_teacher(PROFILE, n_labelled=PROFILE.n_train_pairs), Budget.of_recovery(PROFILE))
     of_students = (Budget.of_distillation(PROFILE), Budget.of_labels(PROFILE), Budget.of_rounding(PROFILE))
     assert {budget.batch_size for budget in of_teacher} == {PROFILE.batch_size}
     assert {budget.batch_size for budget in of_students} == {2 * PROFILE.batch_size}

@@ -65,7 +65,8 @@ def test_fewer_judged_queries_leave_their_texts_to_the_log_and_the_shop_as_it_is
     assert fewer.folder.parent == started.folder and fewer.catalogue.hash != started.catalogue.hash
     assert sweep.run_of(started, n_judged=judging.N_JUDGED_QUERIES) is started
     longer = sweep.run_of(started, n_judged=judging.N_JUDGED_QUERIES, longer=2)
-    assert longer.profile.n_train_pairs == 2 * started.profile.n_train_pairs and longer.folder != started.folder
+    assert longer.profile.n_train_pairs == 2 * started.profile.n_train_pairs
+    assert longer.profile.n_passes == 2 * started.profile.n_passes and longer.folder != started.folder
 
 
 @pytest.fixture

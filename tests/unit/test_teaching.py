@@ -47,10 +47,11 @@ def test_a_shop_in_which_everything_is_judged_has_no_warm_up(quick, small_folder
 
 def test_labels_that_come_again_are_learned_with_dropout_and_others_without(quick):
     gentle, *_ = teaching.label_budgets(quick).values()
-    assert quick.profile.n_train_pairs < len(quick.train) and gentle.dropout == 0
-    more = dataclasses.replace(quick, profile=dataclasses.replace(quick.profile, n_train_pairs=10_000))
+    assert gentle.n_pairs == quick.profile.n_train_pairs < len(quick.train) and gentle.dropout == 0
+    more = dataclasses.replace(quick, profile=dataclasses.replace(quick.profile, n_train_pairs=100_000))
     budgets = list(teaching.label_budgets(more).values())
     assert {one.dropout for one in budgets} == {DROPOUT}
+    assert {one.n_pairs for one in budgets} == {more.profile.n_passes * len(quick.train)}  # and no more often than that
     assert [one.learning_rate for one in budgets] == sorted(teaching.RATES)  # the gentlest first
 
 

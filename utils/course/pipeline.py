@@ -26,6 +26,7 @@ from utils.shrink import controls, steps
 from utils.shrink.recipe import Recipe
 
 OF_STUDENT = {
+    "start",
     "student",
     "layers",
     "loss",
@@ -39,7 +40,7 @@ OF_STUDENT = {
 STAGES = {  # and what of a recipe decides each, beside the stage before it
     "teacher_int8": {"for_openvino", "for_onnx"},
     "pruned": {"pruned", "recovery_rate"},
-    "labels_alone": {"student", "layers", "n_distil_pairs", "n_label_pairs", "learning_rate"},
+    "labels_alone": {"start", "student", "layers", "n_distil_pairs", "n_label_pairs", "learning_rate"},
     "student": OF_STUDENT,
     "quantized": {"precision", "for_openvino", "for_onnx"},
 }

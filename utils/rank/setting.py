@@ -107,9 +107,11 @@ class Budget:
         return cls(profile.n_warm_pairs, profile.batch_size, 2, learning_rate)
 
     @classmethod
-    def of_teacher(cls, profile: Profile, *, learning_rate: float = TEACHER_RATE, dropout: float = 0.0) -> Budget:
-        """For the labels that make the teacher."""
-        return cls(profile.n_train_pairs, profile.batch_size, profile.n_evaluations, learning_rate, dropout)
+    def of_teacher(cls, profile: Profile, *, n_labelled: int, learning_rate: float = TEACHER_RATE) -> Budget:
+        """For the `n_labelled` pairs that make the teacher; where they come more than once, there is dropout."""
+        n_pairs = min(profile.n_train_pairs, profile.n_passes * n_labelled)
+        dropout = DROPOUT if n_pairs > n_labelled else 0.0
+        return cls(n_pairs, profile.batch_size, profile.n_evaluations, learning_rate, dropout)
 
     @classmethod
     def of_recovery(cls, profile: Profile, *, learning_rate: float = RECOVERY_RATE) -> Budget:

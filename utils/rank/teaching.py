@@ -23,7 +23,7 @@ from utils.data.catalogue import rows_by_query, texts_of
 from utils.rank import baselines, choosing, lists, models, training
 from utils.rank.lists import Lists
 from utils.rank.metrics import Quality
-from utils.rank.setting import DROPOUT, Budget, Setting
+from utils.rank.setting import Budget, Setting
 from utils.rank.training import Task
 
 RATES = (5e-5, 2e-4)  # of the labels, the gentlest first
@@ -37,6 +37,7 @@ class Taught:
     Attributes:
         warm_up, log: the trainer's logs of both parts.
         looks: quality on valid after a short training with each of the budgets, by name; `chosen` is the one taken.
+        budget: of the labels.
         helped: whether the labels made it better on valid than the warm-up left it.
     """
 
@@ -45,6 +46,7 @@ class Taught:
     warm_up: list[dict]
     looks: Mapping[str, Quality]
     chosen: str
+    budget: Budget
     log: list[dict]
     helped: bool
 
@@ -59,19 +61,13 @@ def teach(setting: Setting, *, checkpoint: str = models.MINILM) -> Taught:
     chosen = choosing.best(looks, n_resamples=setting.profile.n_bootstrap)
     environment.seed_everything(setting.seed)
     log, helped = training.improve(model, tokenizer=tokenizer, setting=setting, budget=budgets[chosen])
-    return Taught(model, tokenizer, warm_log, looks, chosen, log, helped)
+    return Taught(model, tokenizer, warm_log, looks, chosen, budgets[chosen], log, helped)
 
 
 def label_budgets(setting: Setting) -> dict[str, Budget]:
-    """The trainings on labels to choose from, by a name that says the rate.
-
-    Where the labels come more than once, there is dropout.
-    """
-    repeats = setting.profile.n_train_pairs > len(setting.train)
-    return {
-        f"rate {rate:g}": Budget.of_teacher(setting.profile, learning_rate=rate, dropout=DROPOUT if repeats else 0.0)
-        for rate in RATES
-    }
+    """The trainings on labels to choose from, by a name that says the rate."""
+    budget = Budget.of_teacher(setting.profile, n_labelled=len(setting.train))
+    return {f"rate {rate:g}": dataclasses.replace(budget, learning_rate=rate) for rate in RATES}
 
 
 def warm_up(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, setting: Setting) -> list[dict]:

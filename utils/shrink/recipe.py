@@ -14,6 +14,7 @@ from transformers import PretrainedConfig
 
 from utils import disk, settings
 from utils.rank import setting
+from utils.shrink.distil import second_start
 from utils.shrink.distil.distil_losses import loss_named
 from utils.shrink.quantize import int8_onnx, int8_openvino
 
@@ -40,14 +41,19 @@ class Shape(_Strict):
         return cls(n_layers=config.num_hidden_layers, n_heads=n_heads, d_ff=config.intermediate_size)
 
 
+PARAPHRASE = Shape(n_layers=second_start.N_LAYERS, n_heads=12, d_ff=1_536)
+
+
 class Recipe(_Strict):
     """One chain, from the teacher to the quantized student. A field left None is the profile's.
 
     Attributes:
         pruned: the shape of the first cut, which is recovered on labels; of its layers the most missed ones stay.
         recovery_rate: the learning rate of that recovery.
-        student: the shape of what is distilled, started from the pruned model.
-        layers: which layers of the pruned model the student keeps, as in `students.kept_layers`.
+        start: whose layers the student begins with: those of the pruned teacher, or of paraphrase-MiniLM-L3, for which
+            an optional package is needed (`second_start`).
+        student: the shape of what is distilled; it fits into what it starts from.
+        layers: which layers of that the student keeps, as in `students.kept_layers`.
         loss: a name in `distil_losses.LOSSES`.
         label_weight: α of the mixture α · labels + (1 − α) · scores in the distillation.
         n_unlabelled_pairs, n_distil_pairs: as in `settings.Profile`.
@@ -62,6 +68,7 @@ class Recipe(_Strict):
     name: str = Field(default="default", pattern="^[a-z0-9_]+$")
     pruned: Shape = Shape(n_layers=6, n_heads=6, d_ff=384)
     recovery_rate: float = Field(default=setting.RECOVERY_RATE, gt=0)
+    start: Literal["teacher", "paraphrase"] = "teacher"
     student: Shape = Shape(n_layers=3, n_heads=3, d_ff=192)
     layers: Literal["first", "spread"] = "first"
     loss: str = "list_net"
@@ -90,11 +97,12 @@ class Recipe(_Strict):
         return name
 
     @model_validator(mode="after")
-    def _student_fits_into_the_pruned(self) -> Recipe:
+    def _student_fits_into_its_start(self) -> Recipe:
+        whole, what = (self.pruned, "pruned") if self.start == "teacher" else (PARAPHRASE, "paraphrase-MiniLM-L3")
         for name in Shape.model_fields:
-            small, large = getattr(self.student, name), getattr(self.pruned, name)
+            small, large = getattr(self.student, name), getattr(whole, name)
             if small > large:
-                raise ValueError(f"student.{name} is {small}, more than the {large} of pruned, from which it starts")
+                raise ValueError(f"student.{name} is {small}, more than the {large} of {what}, from which it starts")
         return self
 
     def revised(self, **decisions: object) -> Recipe:

@@ -18,7 +18,7 @@ from utils import disk
 from utils.rank import lists, training
 from utils.rank.ranker import Ranker
 from utils.rank.setting import Budget, Setting
-from utils.shrink.distil import distillation, scored_pairs, students
+from utils.shrink.distil import distillation, scored_pairs, second_start, students
 from utils.shrink.prune import depth, vocabulary
 from utils.shrink.quantize import calibration, int8_onnx, int8_openvino
 from utils.shrink.recipe import Recipe, Shape
@@ -86,10 +86,13 @@ def score_pairs(
 def start_student(
     pruned: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, setting: Setting
 ) -> PreTrainedModel:
-    """A copy of the pruned model cut to the shape of the recipe's student, not yet trained."""
-    n_layers, shape = pruned.config.num_hidden_layers, recipe.student
+    """A copy of the pruned model, or of the recipe's other start, cut to the shape of its student, not yet trained."""
+    whole, shape = pruned, recipe.student
+    if recipe.start == "paraphrase":
+        whole = second_start.paraphrase_minilm(tokenizer, max_tokens=setting.max_tokens, seed=setting.seed)
+    n_layers = whole.config.num_hidden_layers
     layers = students.kept_layers(n_layers, n_kept=shape.n_layers, which=recipe.layers)
-    return cut(pruned, tokenizer=tokenizer, layers=layers, shape=shape, setting=setting)
+    return cut(whole, tokenizer=tokenizer, layers=layers, shape=shape, setting=setting)
 
 
 def copy_scores(
