@@ -102,6 +102,8 @@ def of_sweep(cells: list[Cell]) -> str:
         parts.append(f"Twice the steps change the teacher by {longer.signed()}.")
     if most := sweep_tables.headroom(cells):
         parts.append(f"With every train query judged and four times the steps: {most.signed()}.")
+    if other := sweep_tables.second_start(cells):
+        parts.append(f"A student started from paraphrase-MiniLM-L3 and not from its teacher: {other.signed()}.")
     return f"{' '.join(parts)}\n\n{_markdown(sweep_tables.tabulate(cells))}"
 
 

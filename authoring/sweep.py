@@ -16,7 +16,7 @@ from pathlib import Path
 from utils import disk, freshness, settings
 from utils.course import pipeline
 from utils.course.records import recorded_sweep
-from utils.course.records.recorded_sweep import BOTH, HEADROOM, LABELS, LONGER, SCORES, TEACHER, Cell
+from utils.course.records.recorded_sweep import ARMS, BOTH, HEADROOM, LABELS, LONGER, SCORES, SECOND, TEACHER, Cell
 from utils.course.run import Run
 from utils.data import catalogue
 from utils.data.catalogue import Catalogue
@@ -28,17 +28,19 @@ from utils.rank.setting import Budget
 from utils.shrink.recipe import Recipe
 
 SIZES = (100, 200, 400, 800, 2_000)  # judged train queries
+SECOND_START = Recipe(name="second_start", start="paraphrase")
 SCORES_ALONE = Recipe(name="scores_alone", label_weight=0, n_label_pairs=0)
 STAGES = {TEACHER: ("teacher", Recipe()), LABELS: ("labels_alone", Recipe()), BOTH: ("student", Recipe())}
-STAGES |= {SCORES: ("student", SCORES_ALONE)}
+STAGES |= {SCORES: ("student", SCORES_ALONE), SECOND: ("student", SECOND_START)}
 OWN = "judged-"  # what the folders of the sweep's own runs begin with
 TIMES_LONGER = {LONGER: 2, HEADROOM: 4}  # steps of the teacher, over its own
 
 
 def cells(sizes: Sequence[int]) -> list[tuple[int, str]]:
-    """(judged queries, arm) of every cell: all arms at each size, and the two longer teachers."""
-    arms = [(n, arm) for n in sizes for arm in STAGES]
-    return [*arms, (judging.N_JUDGED_QUERIES, LONGER), (queries.N_JUDGEABLE, HEADROOM)]
+    """(judged queries, arm) of every cell: all arms at each size, the second start, and the two longer teachers."""
+    arms = [(n, arm) for n in sizes for arm in ARMS]
+    as_it_is = [(judging.N_JUDGED_QUERIES, arm) for arm in (SECOND, LONGER)]
+    return [*arms, *as_it_is, (queries.N_JUDGEABLE, HEADROOM)]
 
 
 def study(started: Run, *, sizes: Sequence[int] = SIZES, echo: Callable[[str], object] = print) -> list[Path]:
@@ -134,7 +136,7 @@ def n_pairs_of(run: Run, arm: str) -> int:
     """Pairs of an arm's own training."""
     profile = run.profile
     of_student = {SCORES: profile.n_distil_pairs, BOTH: profile.n_distil_pairs + profile.n_label_pairs}
-    of_student[LABELS] = of_student[BOTH]
+    of_student[LABELS] = of_student[SECOND] = of_student[BOTH]
     of_teacher = Budget.of_teacher(profile, n_labelled=len(run.catalogue.pairs["train"]))
     return of_student.get(arm, of_teacher.n_pairs)
 

@@ -11,7 +11,7 @@ from authoring import results_page, sweep
 from utils import settings
 from utils.course import pipeline
 from utils.course.records import recorded_sweep, show_recorded, sweep_tables
-from utils.course.records.recorded_sweep import ARMS, BOTH, HEADROOM, LABELS, LONGER, SCORES, TEACHER, Cell
+from utils.course.records.recorded_sweep import ARMS, BOTH, HEADROOM, LABELS, LONGER, SCORES, SECOND, TEACHER, Cell
 from utils.data.shop import judging
 from utils.rank.metrics import Quality
 
@@ -45,8 +45,8 @@ def write(*cells):
 def test_every_arm_is_trained_at_every_size_and_two_teachers_longer():
     cells = sweep.cells(sweep.SIZES)
     assert len(set(cells)) == len(cells) and sweep.SIZES[2] == judging.N_JUDGED_QUERIES
-    assert {(n, arm) for n in sweep.SIZES for arm in ARMS} == set(cells[:-2])
-    assert cells[-2:] == [(400, LONGER), (2_000, HEADROOM)]
+    assert {(n, arm) for n in sweep.SIZES for arm in ARMS} == set(cells[:-3])
+    assert cells[-3:] == [(400, SECOND), (400, LONGER), (2_000, HEADROOM)]
 
 
 @pytest.fixture
@@ -92,9 +92,10 @@ def study(started, sizes=(100, 400)):
 
 def test_a_cell_is_made_once_and_each_arm_is_its_own_stage(started, stages_made):
     places, said = study(started)
-    assert set(said) == {"recorded"} and len(places) == 2 * len(ARMS) + 2
+    assert set(said) == {"recorded"} and len(places) == 2 * len(ARMS) + 3
     own = {stage for folder, stage in stages_made if folder == "judged-100"}
     assert own == {"teacher", "labels_alone", "student", "student_scores_alone"}
+    assert ("run", "student_second_start") in stages_made
     assert ("run", "teacher") not in stages_made, "the shop as it is has its teacher by a notebook"
     assert ("judged-400-longer-2", "teacher") in stages_made and ("judged-2000-longer-4", "teacher") in stages_made
     places[1].unlink()
@@ -165,7 +166,12 @@ def test_a_notebook_shows_the_sweep_of_its_very_data_or_the_command_that_records
     )
     assert list(show_recorded.sweep(of_data("h")).index) == ["400"]
     assert "course results --sweep" in show_recorded.sweep(of_data("other")).data
-    assert show_recorded.sweep_picture(of_data("other")) is None and show_recorded.plateau(of_data("other")) == ""
+    assert show_recorded.sweep_picture(of_data("other")) is None
+    assert show_recorded.plateau(of_data("other")) == show_recorded.second_start(of_data("other")) == ""
+    write(cell(SECOND, by_query=(0.7, 0.7)))
+    assert "paraphrase-MiniLM-L3 and not from the teacher's layers: -0.050 [" in show_recorded.second_start(
+        of_data("h")
+    )
 
 
 def test_the_picture_has_a_line_for_each_way_to_learn_and_the_finding_as_its_title(results):
@@ -180,11 +186,14 @@ def test_the_picture_has_a_line_for_each_way_to_learn_and_the_finding_as_its_tit
 
 def test_the_page_says_what_the_sweep_found(results):
     cells = write(
-        cell(TEACHER), cell(BOTH, by_query=(0.8, 0.7)), cell(LABELS, by_query=(0.4, 0.3)), cell(LONGER), cell(HEADROOM)
+        cell(BOTH, by_query=(0.8, 0.7)),
+        cell(LABELS, by_query=(0.4, 0.3)),
+        cell(SECOND, by_query=(0.8, 0.8)),
+        *map(cell, (TEACHER, LONGER, HEADROOM)),
     )
     said = results_page.of_sweep(cells)
     assert "scores pay at 400 judged queries." in said and "Twice the steps change the teacher by +0.000" in said
-    assert results_page.of_sweep([]) == ""
+    assert "not from its teacher: +0.050 [" in said and results_page.of_sweep([]) == ""
 
 
 def test_a_file_that_is_no_cell_is_named(results):

@@ -1,7 +1,7 @@
 """The recorded sweep over the number of judged queries: what labels, scores and both are worth at each, on valid.
 
-One JSON file an arm, made by `course results --sweep`; `sweep_tables` draws them together. Two arms more say what the
-teacher itself leaves undone: twice its steps, and all labels with four times its steps.
+One JSON file an arm, made by `course results --sweep`; `sweep_tables` draws them together. Three arms more are of the
+data as they are: twice the teacher's steps, all labels with four times its steps, and the second start of a student.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from utils.course.records import recorded
 
 TEACHER, LABELS, SCORES, BOTH = "teacher", "labels", "scores", "both"
 ARMS = (TEACHER, LABELS, SCORES, BOTH)
-LONGER, HEADROOM = "teacher_twice", "teacher_headroom"
+LONGER, HEADROOM, SECOND = "teacher_twice", "teacher_headroom", "second_start"
 IN_WORDS = {
     TEACHER: "the teacher",
     LABELS: "labels alone",
@@ -25,6 +25,7 @@ IN_WORDS = {
     BOTH: "scores and labels",
     LONGER: "the teacher, twice the steps",
     HEADROOM: "the teacher, every query judged and four times the steps",
+    SECOND: "scores and labels, from the second start",
 }
 KEY = ("dataset", "dataset_hash", "profile", "seed", "n_judged", "arm")  # tell a cell from others
 
@@ -35,7 +36,7 @@ class Cell(BaseModel):
     Attributes:
         dataset_hash: of the data as they are; the sweep changes how many train queries of them count as judged.
         n_judged: judged train queries that the model and all that it comes from have seen; the others are the log.
-        arm: one of ARMS, LONGER or HEADROOM.
+        arm: one of ARMS, LONGER, HEADROOM or SECOND.
         n_pairs: pairs of its own training, labels and scores together.
         by_query: NDCG@10 of every query of valid, in one order.
         curve: of a teacher: (pairs seen, NDCG@10 on the queries of valid that a training looks at).
@@ -48,7 +49,7 @@ class Cell(BaseModel):
     profile: str
     seed: int
     n_judged: int
-    arm: Literal["teacher", "labels", "scores", "both", "teacher_twice", "teacher_headroom"]
+    arm: Literal["teacher", "labels", "scores", "both", "teacher_twice", "teacher_headroom", "second_start"]
     n_pairs: int
     by_query: list[float]
     curve: list[tuple[int, float]] = []

@@ -71,6 +71,13 @@ def plateau(run: Run) -> str:
     return "\n".join(said)
 
 
+def second_start(run: Run) -> str:
+    """What the second start of a student gives beside the teacher's layers, in a sentence; "" before it is recorded."""
+    if not (gain := sweep_tables.second_start(_cells(run))):
+        return ""
+    return f"Started from paraphrase-MiniLM-L3 and not from the teacher's layers: {gain.signed()} NDCG@10 on valid."
+
+
 def _records(run: Run) -> list[Record]:
     return recorded.read(dataset_hash=run.catalogue.hash, profile=_profile(run))
 

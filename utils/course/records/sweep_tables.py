@@ -7,7 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from utils.course.records.recorded_sweep import ARMS, BOTH, HEADROOM, IN_WORDS, LABELS, LONGER, SCORES, TEACHER, Cell
+from utils.course.records.recorded_sweep import (
+    ARMS,
+    BOTH,
+    HEADROOM,
+    IN_WORDS,
+    LABELS,
+    LONGER,
+    SCORES,
+    SECOND,
+    TEACHER,
+    Cell,
+)
 from utils.course.records.recorded_tables import N_RESAMPLES
 from utils.measure.ledger_table import DASH
 from utils.rank import metrics
@@ -71,6 +82,13 @@ def plateau(cells: Sequence[Cell]) -> Interval | None:
 def headroom(cells: Sequence[Cell]) -> Interval | None:
     """What every query judged and four times the steps give the teacher on valid; None where it is not recorded."""
     return _beside_teacher(cells, HEADROOM)
+
+
+def second_start(cells: Sequence[Cell]) -> Interval | None:
+    """What a student of scores and labels gains on valid by the second start; None where it is not recorded."""
+    n_judged = next((cell.n_judged for cell in cells if cell.arm == SECOND), 0)
+    other, own = (of_arm(cells, arm, n_judged=n_judged) for arm in (SECOND, BOTH))
+    return metrics.paired_bootstrap(other, own, n_resamples=N_RESAMPLES) if other and own else None
 
 
 def curve(cells: Sequence[Cell]) -> list[tuple[int, float]]:
