@@ -9,6 +9,7 @@ import pytest
 
 from utils import settings
 from utils.data import catalogue
+from utils.measure import ledger
 from utils.rank import runtimes
 
 STAGES = ("teacher", "pruned", "labels_alone", "student", "sparse", "quantized")
@@ -78,6 +79,26 @@ def order(scores):
 
 def is_int8(name):
     return name.startswith("quantized") and "pytorch" not in name
+
+
+def test_no_two_rows_of_the_ledger_disagree_by_arithmetic(out):
+    rows = ledger.current(out / "ledger.jsonl")
+    priced = [row.money for row in rows if row.money.usd_per_million_queries]
+    work_for_a_dollar = [one.usd_per_million_queries * one.pairs_per_s for one in priced]
+    assert len(priced) > 10 and {(one.instance, one.cores) for one in priced} == {(priced[0].instance, priced[0].cores)}
+    assert work_for_a_dollar == pytest.approx([work_for_a_dollar[0]] * len(priced))
+    (teacher,) = {row.quality.ndcg10 for row in rows if row.stage == "teacher" and row.quality.split == "test"}
+    judged = [row.quality for row in rows if row.quality.ndcg10_delta]
+    assert len(judged) > 10
+    for one in judged:
+        assert one.ndcg10_delta.mean == pytest.approx(one.ndcg10 - teacher, abs=1e-9)
+        assert one.ndcg10_delta.low <= one.ndcg10_delta.mean <= one.ndcg10_delta.high
+    of_weights = {(row.stage, row.identity.precision): set() for row in rows if row.size.n_params}
+    for row in rows:
+        if row.size.n_params:
+            assert row.size.n_params_embedding + row.size.n_params_encoder <= row.size.n_params
+            of_weights[row.stage, row.identity.precision].add((row.size.n_params, row.size.n_params_embedding))
+    assert all(len(found) == 1 for found in of_weights.values()), of_weights
 
 
 def test_stages_score_in_a_fresh_process_as_they_do_here(out, pairs, here):

@@ -5,8 +5,9 @@ import pytest
 from datasets import Dataset
 from transformers import BertConfig
 
-from utils.course import price_table, run, tables
+from utils.course import ledger_fields, price_table, run, tables
 from utils.measure import cost, pricing
+from utils.measure.timing import Rate
 from utils.rank import metrics
 from utils.rank.evaluation import EndToEnd
 
@@ -107,6 +108,15 @@ def test_bill_follows_the_formula_and_rounds_instances_up():
     assert twice.loc["x", "$ a month for them"] == f"{2 * 730 * price.usd_per_hour:,.0f}"
     slow = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=1, **traffic | {"slow_ms": {"x": 1_234.0}})
     assert slow.loc["x", "p95 within 200 ms"] == "no, 1,234 ms"
+
+
+def test_the_bill_and_the_ledger_price_one_rate_alike():
+    machine, rate = {"architecture": "x86_64", "cores": 2}, Rate((123.0,), 32)
+    money = ledger_fields.money_of(rate, machine=machine)
+    of_rate = {"x": (rate.median, rate.batch_size)}
+    at = {"slow_ms": {"x": 1.0}, "queries_per_day": 1e6, "cores": machine["cores"], "instance": money.instance}
+    line = price_table.tabulate(of_rate, **at).loc["x"]
+    assert line["$ a million queries"] == f"{money.usd_per_million_queries:,.2f}"
 
 
 def test_widget_offers_no_instance_whose_accelerator_was_not_measured():
