@@ -13,6 +13,7 @@ from utils.course.records import recorded
 from utils.course.records.recorded import Fold
 from utils.course.run import TEACHER_SCORES
 from utils.data import catalogue
+from utils.measure.variant import Variant
 
 
 @pytest.fixture
@@ -62,14 +63,18 @@ def test_folds_of_a_query_or_less_are_refused(shop, tmp_path, n_folds):
         folds.write(str(shop), n_folds=n_folds, folder=tmp_path / "folds")
 
 
-def record(number, *, ndcg10, disk_bytes, dataset_hash):
-    """The record of one fold of the set 'small': a row of the teacher, whose queries all have this NDCG@10."""
+def record(number, *, ndcg10, disk_bytes, dataset_hash, int8_runtime="openvino"):
+    """The record of one fold of the set 'small': rows of the teacher and of it in int8, with these NDCG@10."""
     of_fold = {"dataset": f"fold-{number}", "dataset_hash": dataset_hash, "profile": "laptop", "seed": 0}
     one = row(stage="teacher", ndcg10=ndcg10[0], n_queries=len(ndcg10), disk_bytes=disk_bytes, **of_fold)
     by_query = {f"{number} {i}": value for i, value in enumerate(ndcg10)}
     rates = {"teacher": [10.0 * (number + 1)]}
+    in_int8 = Variant("teacher_int8", int8_runtime, "int8", device="x")
+    other = row(stage="teacher_int8", runtime=int8_runtime, precision="int8", label="in int8", disk_bytes=1, **of_fold)
+    both = {TEACHER_SCORES: by_query, in_int8.scores_key: by_query}
+    rates |= {in_int8.key: [100.0 * (number + 1)]}
     fold = Fold("small", "h" * 16, number, 2)
-    return recorded.write([one], command="c", code="c", ndcg10={TEACHER_SCORES: by_query}, rates=rates, fold=fold)
+    return recorded.write([one, other], command="c", code="c", ndcg10=both, rates=rates, fold=fold)
 
 
 def test_the_folds_of_a_seed_are_read_as_one_run_of_all_their_queries(results):
@@ -77,8 +82,18 @@ def test_the_folds_of_a_seed_are_read_as_one_run_of_all_their_queries(results):
     record(1, ndcg10=[0.4], disk_bytes=300, dataset_hash="b")
     assert path.name == "small-hhhhhhhh-laptop-0-fold-0.json"
     (run,) = read("h" * 16)
-    (one,) = run.ledger_rows()
+    one, _ = run.ledger_rows()
     assert one.quality.n_queries == 4 and one.quality.ndcg10 == pytest.approx(0.7)
-    assert one.size.disk_bytes == 200 and run.rates == {"teacher": [10.0, 20.0]}
+    assert one.size.disk_bytes == 200 and run.rates["teacher"] == [10.0, 20.0]
     assert np.mean(run.ndcg10[TEACHER_SCORES]) == pytest.approx(0.7) and (run.dataset, run.seed) == ("small", 0)
     assert recorded.newest_hash("small") == "h" * 16
+
+
+def test_folds_whose_int8_teacher_ran_in_different_engines_have_one_row_of_it(results):
+    record(0, ndcg10=[0.8], disk_bytes=100, dataset_hash="a", int8_runtime="onnxruntime")
+    record(1, ndcg10=[0.4, 0.6], disk_bytes=300, dataset_hash="b")
+    (run,) = read("h" * 16)
+    _, in_int8 = run.ledger_rows()
+    variant = in_int8.identity.variant
+    assert variant == Variant("teacher_int8", "onnxruntime", "int8", device="x")
+    assert run.rates[variant.key] == [100.0, 200.0] and run.ndcg10[variant.scores_key] == [0.8, 0.4, 0.6]

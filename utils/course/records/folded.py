@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
-WAY = ("stage", "runtime", "precision", "device", "threads", "label")  # tell one way of running a stage from another
+from utils.measure.variant import Variant
+
+WAY = (
+    "stage",
+    "precision",
+    "device",
+    "threads",
+    "label",
+)  # of one row; of a fold's engines the better one may be taken
 OF_QUERIES = ("ndcg10", "random_ndcg10", "mrr10", "ndcg10_end_to_end", "recall")  # means over queries
 MEDIANS = (  # of the folds
     *(("size", name) for name in ("n_params", "disk_bytes", "peak_rss_bytes")),
@@ -21,14 +30,39 @@ def joined(parts: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]
     return {name: [value for part in parts for value in part[name]] for name in names}
 
 
+def aligned(parts: Sequence[Mapping[str, list[float]]], *, rows: Sequence[Sequence[dict]]) -> list[dict]:
+    """The lists of all folds by the keys of the first one, whose engine may be another one than theirs.
+
+    Args:
+        rows: of every fold; the row of a key tells which of the first fold's rows it stands beside.
+    """
+    first = {_way(row): _variant(row) for row in rows[0]}
+    found = []
+    for part, of_fold in zip(parts, rows, strict=True):
+        renamed = {}
+        for row in of_fold:
+            own, other = _variant(row), first.get(_way(row), _variant(row))
+            renamed |= {own.key: other.key, own.scores_key: other.scores_key}
+        found.append({renamed.get(name, name): values for name, values in part.items()})
+    return found
+
+
 def pooled_rows(folds: Sequence[Sequence[dict]]) -> list[dict]:
     """The rows of several folds as those of one run: each way of running a stage that all folds have.
 
     Quality is the mean over the queries of all folds; sizes, work, times and money are medians over the folds.
     """
-    ways = [{tuple(row["identity"][name] for name in WAY): row for row in rows} for rows in folds]
+    ways = [{_way(row): row for row in rows} for rows in folds]
     shared = [way for way in ways[0] if all(way in fold for fold in ways)]
     return [_pooled([fold[way] for fold in ways]) for way in shared]
+
+
+def _way(row: dict) -> tuple:
+    return tuple(row["identity"][name] for name in WAY)
+
+
+def _variant(row: dict) -> Variant:
+    return Variant(**{field.name: row["identity"][field.name] for field in dataclasses.fields(Variant)})
 
 
 def _pooled(rows: Sequence[dict]) -> dict:

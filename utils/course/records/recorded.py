@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from utils import disk, settings
-from utils.course.records.folded import joined, pooled_rows
+from utils.course.records.folded import aligned, joined, pooled_rows
 from utils.measure.row_groups import Row
 
 N_DIGITS = 8  # of a data set's hash in the name of a file
@@ -116,9 +116,10 @@ def pooled(folds: Sequence[Record]) -> Record:
     """The folds of one seed as one run: queries and turns one after the other, and rows of what those say together."""
     if len(folds) == 1:
         return folds[0]
-    rows = pooled_rows([fold.rows for fold in folds])
-    lists = {name: joined([getattr(fold, name) for fold in folds]) for name in ("ndcg10", "rates", "on_valid")}
-    return folds[0].model_copy(update={"rows": rows, **lists})
+    rows = [fold.rows for fold in folds]
+    parts = {name: [getattr(fold, name) for fold in folds] for name in ("ndcg10", "rates", "on_valid")}
+    lists = {name: joined(aligned(of_folds, rows=rows)) for name, of_folds in parts.items()}
+    return folds[0].model_copy(update={"rows": pooled_rows(rows), **lists})
 
 
 def newest_hash(dataset: str, *, profile: str = "laptop") -> str | None:
