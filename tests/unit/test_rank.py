@@ -213,9 +213,18 @@ def test_loss_is_lowest_when_scores_follow_the_gains_and_ignores_the_filling():
     assert 0 < right < 0.4 and wrong > 5
 
 
-def test_a_list_without_a_good_product_or_without_labels_teaches_nothing():
+def test_what_all_gains_of_a_list_have_in_common_changes_nothing():
+    scores, gains = torch.tensor([[0.3, -0.2, 1.1, 9.0]]), torch.tensor([[1.9, 1.3, 1.6, -1.0]])
+    plain = training.loss_of_lists(scores, gains).item()
+    assert training.loss_of_lists(scores, gains + torch.tensor([0.6, 0.6, 0.6, 0.0])).item() == pytest.approx(plain)
+    log_share = torch.log_softmax(scores[0, :3], dim=0)
+    assert plain == pytest.approx(-(log_share @ torch.tensor([2 / 3, 0.0, 1 / 3])).item(), abs=1e-6)
+
+
+def test_a_list_whose_products_are_alike_or_without_labels_teaches_nothing():
     logits = torch.tensor([[4.0], [-4.0], [1.7]])
-    assert training.listwise_loss({"logits": logits}, torch.zeros(1, 3)).item() == 0.0
+    for gain in (0.0, 1.5):
+        assert training.listwise_loss({"logits": logits}, torch.full((1, 3), gain)).item() == 0.0
     assert training.loss_of_lists(logits.T, torch.full((1, 3), -1.0)).item() == 0.0
 
 

@@ -199,7 +199,7 @@ def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> tor
 
 
 def weak_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-    """`loss_of_lists` to the shares of the scores of another ranker.
+    """Cross-entropy of the softmaxes of a list's scores and of those of another ranker; the mean over lists.
 
     Args:
         outputs: `logits` (n_pairs, 1) of all lists' pairs, one list after the other.
@@ -207,23 +207,32 @@ def weak_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.T
     """
     real, logits = torch.isfinite(labels), outputs["logits"][:, 0].float()
     scores = logits.new_full(labels.shape, -torch.inf).masked_scatter(real, logits)
-    return loss_of_lists(scores, torch.softmax(labels, dim=1).masked_fill(~real, -1.0))
+    return _cross_entropy(scores, torch.softmax(labels, dim=1), real=real)
 
 
 def loss_of_lists(scores: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy between the softmax of a list's scores and its gains divided by their sum; the mean over lists.
+    """Cross-entropy between the softmax of a list's scores and its gains, as shares; the mean over lists.
+
+    The shares are of the gains less the lowest of the list. What all products of a list have says nothing of their
+    order: of labels from 1.3 to 2 the plain gains would be nearly the same share each, and little would be learned.
 
     Args:
         scores, gains: (n_lists, list_size); a pair whose gain is below 0 has none and takes no part.
 
     Source: Cao et al., "Learning to rank: from pairwise approach to listwise approach" (ListNet), ICML 2007,
-    https://doi.org/10.1145/1273496.1273513
+    https://doi.org/10.1145/1273496.1273513 (which takes the softmax of the gains)
     """
     real = gains >= 0
-    known = gains.clamp(min=0)
-    wanted = known / known.sum(dim=1, keepdim=True).clamp(min=1e-9)  # a list without a good product teaches nothing
+    lowest = gains.masked_fill(~real, torch.inf).min(dim=1, keepdim=True).values
+    above = torch.where(real, gains - lowest, 0.0)
+    shares = above / above.sum(dim=1, keepdim=True).clamp(min=1e-9)  # a list of equal gains teaches nothing
+    return _cross_entropy(scores, shares, real=real)
+
+
+def _cross_entropy(scores: torch.Tensor, shares: torch.Tensor, *, real: torch.Tensor) -> torch.Tensor:
+    """Of the softmax of a list's real scores and the shares that are wanted; the mean over lists."""
     log_share = torch.log_softmax(scores.masked_fill(~real, torch.finfo(scores.dtype).min), dim=1)
-    return -(wanted * log_share.masked_fill(~real, 0.0)).sum(dim=1).mean()
+    return -(shares * log_share.masked_fill(~real, 0.0)).sum(dim=1).mean()
 
 
 def first_queries(pairs: Dataset, *, n_queries: int) -> Dataset:
