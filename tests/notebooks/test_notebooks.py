@@ -87,5 +87,5 @@ def test_every_field_of_the_ledger_is_measured_by_some_row(out):
     rows = ledger.read(out / "ledger.jsonl")
     places = [f"{group}.{name}" for group, found in rows[0].groups().items() for name in found.figures()]
     assert [place for place in places if all(row.value(place) is None for row in rows)] == []
-    peaks = {"fp32_gflops", "bf16_gflops", "int8_gops", "memory_gb_per_s"}
+    peaks = {"fp32_gflops", "fp32_in_pytorch_gflops", "bf16_gflops", "int8_gops", "memory_gb_per_s"}
     assert any(peaks <= row.identity.machine.keys() for row in rows)

@@ -71,6 +71,14 @@ def test_peaks_run_with_the_threads_asked_for_and_give_them_back(monkeypatch):
     assert [peaks["fp32_gflops"], peaks["int8_gops"]] == pytest.approx([2e4 * 1024**3 / 1e9] * 2)
 
 
+def test_the_peak_of_fp32_is_that_of_the_better_engine(monkeypatch):
+    for in_pytorch, in_onnx in ((2.0, 3.0), (3.0, 2.0)):
+        monkeypatch.setattr(machine, "_torch_gflops", lambda dtype, found=in_pytorch: found)
+        monkeypatch.setattr(machine, "_onnx_gops", lambda *_, found=in_onnx, **__: found)
+        peaks = machine.peaks(threads=1)
+        assert (peaks["fp32_gflops"], peaks["fp32_in_pytorch_gflops"]) == (3.0, in_pytorch)
+
+
 @given(intensity=st.floats(0, 1e4), peak=st.floats(1, 1e4), slope=st.floats(0.1, 1e3))
 def test_roofline_never_passes_the_peak_nor_the_slope(intensity, peak, slope):
     bound = machine.roofline_gflops(intensity, peak_gflops=peak, gb_per_s=slope)
