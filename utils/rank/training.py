@@ -32,6 +32,9 @@ from utils.rank.metrics import Quality
 from utils.rank.setting import Budget, Setting
 
 
+BETA2 = 0.98  # of Adam: with the usual 0.999 a single step could undo all that was learned, and the next one mend it
+
+
 def fine_tune(
     model: PreTrainedModel,
     *,
@@ -259,6 +262,7 @@ def _arguments(checkpoints: Path, *, setting: Setting, budget: Budget) -> Traini
         warmup_ratio=0.1,
         lr_scheduler_type="linear",
         optim="adamw_torch_fused",
+        adam_beta2=BETA2,
         weight_decay=0.01,
         logging_steps=max(1, every // 5),
         eval_strategy="steps",
