@@ -31,7 +31,6 @@ from utils.rank.lists import Lists
 from utils.rank.metrics import Quality
 from utils.rank.setting import Budget, Setting
 
-
 BETA2 = 0.98  # of Adam: with the usual 0.999 a single step could undo all that was learned, and the next one mend it
 
 
