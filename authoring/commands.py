@@ -32,20 +32,22 @@ def results(
     folds: Annotated[
         int, typer.Option(min=0, help="in so many folds, each query a test query once: for small data sets")
     ] = 0,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="make the stages alone, untimed: two such commands may run side by side")
+    ] = False,
     profile: ProfileName = "laptop",
 ) -> None:
     """Record teacher and recipes over data sets and seeds under data/results/; README.md's tables; hours."""
     from authoring import records as studies
     from utils.shrink import recipe as recipes
 
-    chosen = {"datasets": dataset or ["synthetic"], "profile": profile, "echo": typer.echo}
-    named = [recipes.named(name) for name in recipe or ["default"]]
     if sweep:
         studies.sweep(seeds=seed or [0], profile=profile, echo=typer.echo)
-    elif folds:
-        studies.study_in_folds(seeds=seed or [0], recipes=named, n_folds=folds, **chosen)
-    else:
-        studies.study(seeds=seed or [0, 1, 2], recipes=named, **chosen)
+        return
+    named = [recipes.named(name) for name in recipe or ["default"]]
+    chosen = {"datasets": dataset or ["synthetic"], "seeds": seed or ([0] if folds else [0, 1, 2]), "recipes": named}
+    make = studies.prepare if prepare else studies.study
+    make(**chosen, profile=profile, n_folds=folds, echo=typer.echo)
 
 
 @app.command()

@@ -63,54 +63,21 @@ def study(
     seeds: Sequence[int],
     recipes: Sequence[Recipe],
     profile: str,
+    n_folds: int = 0,
     echo: Callable[[str], object] = print,
 ) -> list[Path]:
     """Make and record a run for every data set and seed, each with all recipes, and put the tables into README.md.
+
+    Args:
+        n_folds: a run for each of so many folds of every data set, which together test every judged query once; 0: the
+            data as they are.
 
     Raises:
         ValueError: unusable data, an unknown profile, README.md without its marks, or an older record of a run that
             holds a recipe that is not among these.
         RunFailed: a notebook stopped; runs recorded before stay recorded.
     """
-    plan = [Planned(profile, dataset, seed) for dataset in datasets for seed in seeds]
-    return _record(plan, recipes=recipes, echo=echo)
-
-
-def study_in_folds(
-    *,
-    datasets: Sequence[str],
-    seeds: Sequence[int],
-    recipes: Sequence[Recipe],
-    n_folds: int,
-    profile: str,
-    echo: Callable[[str], object] = print,
-) -> list[Path]:
-    """As `study`, with a run for each fold of every data set: together they test every judged query once."""
-    plan = []
-    for dataset in datasets:
-        name, content = settings.dataset_name(dataset), _hash_of(dataset, profile=profile)
-        folder = settings.ARTIFACTS / "folds" / f"{name}-{content}-{n_folds}"
-        parts = folds.write(dataset, n_folds=n_folds, folder=folder)
-        plan += [
-            Planned(profile, str(part), seed, Fold(name, content, number, n_folds))
-            for seed in seeds
-            for number, part in enumerate(parts)
-        ]
-    return _record(plan, recipes=recipes, echo=echo)
-
-
-def sweep(*, seeds: Sequence[int], profile: str, echo: Callable[[str], object] = print) -> list[Path]:
-    """Record the sweep over judged queries of the embedded shop, beside the runs of the shop as it is."""
-    places = []
-    for seed in seeds:
-        started = _begin(Planned(profile, settings.EMBEDDED, seed), echo=echo)
-        with _alone(started):
-            places += sweeps.study(started, echo=echo)
-    results_page.write()
-    return places
-
-
-def _record(plan: Sequence[Planned], *, recipes: Sequence[Recipe], echo: Callable[[str], object]) -> list[Path]:
+    plan = _planned(datasets, seeds=seeds, profile=profile, n_folds=n_folds)
     codes = [code_hash(recipes=recipes, **run.chosen) for run in plan]
     places = [run.place for run in plan]
     older = [disk.read_object(place) for place in places]
@@ -127,6 +94,53 @@ def _record(plan: Sequence[Planned], *, recipes: Sequence[Recipe], echo: Callabl
         echo(f"{place.name}: {'unchanged' if fresh else 'recorded'}")
     results_page.write()
     return places
+
+
+def prepare(
+    *,
+    datasets: Sequence[str],
+    seeds: Sequence[int],
+    recipes: Sequence[Recipe],
+    profile: str,
+    n_folds: int = 0,
+    echo: Callable[[str], object] = print,
+) -> None:
+    """Make the stages that `study` would make of the same, and time and record nothing.
+
+    So two of these may work side by side, each on a part of the cores; `study` afterwards times them alone.
+    """
+    for run in _planned(datasets, seeds=seeds, profile=profile, n_folds=n_folds):
+        started = _begin(run, echo=echo)
+        with _alone(started):
+            pipeline.make_all(started, *recipes, echo=echo)
+
+
+def sweep(*, seeds: Sequence[int], profile: str, echo: Callable[[str], object] = print) -> list[Path]:
+    """Record the sweep over judged queries of the embedded shop, beside the runs of the shop as it is."""
+    places = []
+    for seed in seeds:
+        started = _begin(Planned(profile, settings.EMBEDDED, seed), echo=echo)
+        with _alone(started):
+            places += sweeps.study(started, echo=echo)
+    results_page.write()
+    return places
+
+
+def _planned(datasets: Sequence[str], *, seeds: Sequence[int], profile: str, n_folds: int) -> list[Planned]:
+    """The runs of a study in their order; folds are written to be read as data sets of their own."""
+    if not n_folds:
+        return [Planned(profile, dataset, seed) for dataset in datasets for seed in seeds]
+    plan = []
+    for dataset in datasets:
+        name, content = settings.dataset_name(dataset), _hash_of(dataset, profile=profile)
+        folder = settings.ARTIFACTS / "folds" / f"{name}-{content}-{n_folds}"
+        parts = folds.write(dataset, n_folds=n_folds, folder=folder)
+        plan += [
+            Planned(profile, str(part), seed, Fold(name, content, number, n_folds))
+            for seed in seeds
+            for number, part in enumerate(parts)
+        ]
+    return plan
 
 
 def _hash_of(dataset: str, *, profile: str) -> str:

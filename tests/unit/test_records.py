@@ -108,6 +108,14 @@ def test_a_study_makes_each_run_once_and_goes_on_where_it_stopped(runs, results)
     assert runs == [(*step, seed) for seed in (0, 1) for step in one_seed] and len(list(results.iterdir())) == 2
 
 
+def test_preparing_makes_the_stages_of_every_run_and_records_nothing(runs, results, monkeypatch):
+    monkeypatch.setattr(records.pipeline, "make_all", lambda run, *recipes, echo: runs.append(("stages", *recipes)))
+    records.prepare(datasets=["synthetic"], seeds=[0, 1], recipes=[Recipe()], profile="laptop", echo=print)
+    made = ["00", "01", "stages"] * 2
+    assert [step for step, *_ in runs] == made and runs[2] == ("stages", Recipe()) and not any(results.iterdir())
+    assert study([0, 1])[0] == "synthetic-laptop-0.json: recorded"
+
+
 def test_changed_code_makes_a_run_again_and_a_damaged_file_too(runs, course, results):
     study([0])
     course.write("01_one", notebook("a = 2"))

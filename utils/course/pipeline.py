@@ -60,12 +60,17 @@ BY_VALUE = ("utils.course.run:Run", "utils.shrink.recipe:Recipe")  # count by wh
 
 def apply(run: Run, *chosen: Recipe, echo: Callable[[str], object] = print) -> list[Row]:
     """Make all stages of some recipes and their controls, and add the final rows of all, timed by turns."""
-    for recipe in chosen:
-        for stage in (*CONTROLS, "quantized"):
-            make(run, recipe, until=stage, echo=echo)
+    make_all(run, *chosen, echo=echo)
     return measure_stage.measure(
         run, {label: variant for recipe in chosen for label, variant in variants(recipe).items()}
     )
+
+
+def make_all(run: Run, *chosen: Recipe, echo: Callable[[str], object] = print) -> None:
+    """Make all stages of some recipes and their controls."""
+    for recipe in chosen:
+        for stage in (*CONTROLS, "quantized"):
+            make(run, recipe, until=stage, echo=echo)
 
 
 def on_valid(run: Run, *chosen: Recipe) -> dict[str, Quality]:
