@@ -110,9 +110,9 @@ def test_a_study_makes_each_run_once_and_goes_on_where_it_stopped(runs, results)
 
 def test_preparing_makes_the_stages_of_every_run_and_records_nothing(runs, results, monkeypatch):
     monkeypatch.setattr(records.pipeline, "make_all", lambda run, *recipes, echo: runs.append(("stages", *recipes)))
-    records.prepare(datasets=["synthetic"], seeds=[0, 1], recipes=[Recipe()], profile="laptop", echo=print)
-    made = ["00", "01", "stages"] * 2
-    assert [step for step, *_ in runs] == made and runs[2] == ("stages", Recipe()) and not any(results.iterdir())
+    records.prepare(datasets=["synthetic"], seeds=[0, 1], recipes=[Recipe()], profile="laptop")
+    made = ["00", "01", "recipes", "stages"] * 2  # "recipes": a run has begun
+    assert [step for step, *_ in runs] == made and runs[3] == ("stages", Recipe()) and not results.exists()
     assert study([0, 1])[0] == "synthetic-laptop-0.json: recorded"
 
 
