@@ -94,7 +94,7 @@ def peaks(*, threads: int) -> dict[str, float]:
     try:
         in_pytorch = _torch_gflops(torch.float32)
         return {
-            "fp32_gflops": max(in_pytorch, _fp32_gflops(threads)),
+            "fp32_gflops": max(in_pytorch, _fp32_in_onnx_gflops(threads)),
             "fp32_in_pytorch_gflops": in_pytorch,
             "bf16_gflops": _torch_gflops(torch.bfloat16),
             "int8_gops": _int8_gops(threads),
@@ -141,10 +141,8 @@ def _onnx_gops(op: str, a: np.ndarray, b: np.ndarray, *, result: int, threads: i
         result: the type of its elements, one of `TensorProto`.
     """
     shape, (of_a, of_b) = list(a.shape), map(helper.np_dtype_to_tensor_dtype, (a.dtype, b.dtype))
-    inputs, outputs = (
-        [helper.make_tensor_value_info("a", of_a, shape)],
-        [helper.make_tensor_value_info("c", result, shape)],
-    )
+    inputs = [helper.make_tensor_value_info("a", of_a, shape)]
+    outputs = [helper.make_tensor_value_info("c", result, shape)]
     constant = helper.make_tensor("b", of_b, shape, b.tobytes(), raw=True)
     graph = helper.make_graph([helper.make_node(op, ["a", "b"], ["c"])], "product", inputs, outputs, [constant])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
@@ -154,7 +152,8 @@ def _onnx_gops(op: str, a: np.ndarray, b: np.ndarray, *, result: int, threads: i
     return _rate(lambda: session.run(None, {"a": a}), work=2 * len(a) ** 3) / 1e9
 
 
-def _fp32_gflops(threads: int, *, size: int = 1024) -> float:
+def _fp32_in_onnx_gflops(threads: int, *, size: int = 1024) -> float:
+    """fp32 times fp32 in ONNX Runtime."""
     a, b = np.random.default_rng(0).random((2, size, size), dtype=np.float32)
     return _onnx_gops("MatMul", a, b, result=TensorProto.FLOAT, threads=threads)
 

@@ -9,13 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from utils.measure.variant import Variant
 
-WAY = (
-    "stage",
-    "precision",
-    "device",
-    "threads",
-    "label",
-)  # of one row; of a fold's engines the better one may be taken
+# What tells one way of running a stage from another. Not the engine: each fold takes the better one for its teacher in
+# int8, and where a stage runs in several, the label names them.
+WAY = ("stage", "precision", "device", "threads", "label")
 OF_QUERIES = ("ndcg10", "random_ndcg10", "mrr10", "ndcg10_end_to_end", "recall")  # means over queries
 MEDIANS = (  # of the folds
     *(("size", name) for name in ("n_params", "disk_bytes", "peak_rss_bytes")),
