@@ -55,7 +55,7 @@ def test_the_head_depends_on_the_seed_alone(whole):
     assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
 
 
-def test_a_token_of_another_vocabulary_is_named(whole):
+def test_a_token_of_another_vocabulary_is_named():
     whole = models.open_tokenizer()
     whole.add_tokens(["zweibel"])
     with pytest.raises(ValueError, match="does not know the token zweibel"):

@@ -1,7 +1,8 @@
 """The recorded sweep over the number of judged queries: what labels, scores and both are worth at each, on valid.
 
-One JSON file an arm, made by `course results --sweep`; `sweep_tables` draws them together. Three arms more are of the
-data as they are: twice the teacher's steps, all labels with four times its steps, and the second start of a student.
+One JSON file an arm, made by `course results --sweep`; `sweep_tables` draws them together. Three arms more are
+held against the data as they are: twice the teacher's steps, four times its steps with every query judged, and a
+student from the second start.
 """
 
 from __future__ import annotations

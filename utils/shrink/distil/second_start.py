@@ -1,4 +1,4 @@
-"""Another place where a student may begin: paraphrase-MiniLM-L3, three layers that learned to do without the others.
+"""Another place where a student may begin: paraphrase-MiniLM-L3, a sentence encoder of three layers.
 
 Its weights come as an ONNX graph inside a package, an optional one. They are read as numbers, checked by their hash,
 and put into a BERT of PyTorch; nothing of the graph is run.
@@ -39,8 +39,8 @@ def paraphrase_minilm(
         FileNotFoundError: the package is not installed.
         ValueError: its file is another one, or the tokenizer has tokens that it does not know.
 
-    Source: Reimers, Gurevych, "Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation",
-    EMNLP 2020, https://arxiv.org/abs/2004.09813 (by which the paraphrase models were made)
+    Source: https://huggingface.co/sentence-transformers/paraphrase-MiniLM-L3-v2 (2021), after Reimers, Gurevych,
+    "Sentence-BERT", EMNLP 2019, https://arxiv.org/abs/1908.10084
     """
     config = AutoConfig.from_pretrained(models.resolve(models.MINILM), num_hidden_layers=N_LAYERS, num_labels=1)
     config.update(models.NO_DROPOUT)
