@@ -42,6 +42,8 @@ def results(
     from utils.shrink import recipe as recipes
 
     if sweep:
+        if prepare or folds or recipe or any(name != settings.EMBEDDED for name in dataset or []):
+            raise ValueError("--sweep is of the embedded shop and its own arms; give it --seed and --profile alone")
         studies.sweep(seeds=seed or [0], profile=profile, echo=typer.echo)
         return
     named = [recipes.named(name) for name in recipe or ["default"]]

@@ -69,6 +69,12 @@ def test_ledger_without_rows_says_what_to_do(capsys, tmp_path):
     assert status == 2 and "run the notebooks first" in err
 
 
+@pytest.mark.parametrize("more", [["--prepare"], ["--folds", "5"], ["--recipe", "shallow"], ["--dataset", "mine"]])
+def test_a_sweep_of_anything_but_the_embedded_shop_and_its_own_arms_is_refused(capsys, more):
+    status, _, err = run(capsys, "results", "--sweep", *more)
+    assert status == 2 and "give it --seed and --profile alone" in err
+
+
 def test_unknown_command_ends_with_status_2(capsys):
     assert run(capsys, "dance")[0] == 2
 

@@ -12,6 +12,7 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
+from utils import settings
 from utils.course.records import recorded, recorded_kept, recorded_sweep, recorded_tables, sweep_tables
 from utils.course.records.recorded import Record
 from utils.course.records.recorded_sweep import Cell
@@ -45,6 +46,10 @@ def kept(run: Run, *, stage: str = "") -> pd.DataFrame | Markdown:
 
 def sweep(run: Run) -> pd.DataFrame | Markdown:
     """NDCG@10 on valid of the teacher and of every way to teach a student, by the number of judged queries."""
+    if run.dataset != settings.EMBEDDED:
+        return Markdown(
+            "The sweep is recorded of the embedded shop alone: only there can more queries be judged at will."
+        )
     return sweep_tables.tabulate(cells) if (cells := _cells(run)) else _missing(run, "--sweep")
 
 
