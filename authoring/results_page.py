@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -16,22 +17,39 @@ from utils.rank import baselines
 
 README = settings.ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+FIRST_BEGIN, FIRST_END = "<!-- headline: begin -->", "<!-- headline: end -->"
 NOTHING = "No run of the shop as it is now has been recorded yet; `course results` makes them.\n"
+WIDTH = 120  # characters of a line
 NAMES = {settings.EMBEDDED: "The embedded shop"}
 
 
 def write() -> None:
-    """Put the tables of all recorded data sets between the marks of README.md; ValueError when a mark is missing."""
+    """Put the headline and the tables of all recorded data sets into README.md; ValueError when a mark is missing."""
     disk.write_whole(README, with_results(README.read_text(encoding="utf-8")))
 
 
 def with_results(page: str) -> str:
-    """The page with a table for every recorded data set between its two marks; ValueError when a mark is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md: the marks {BEGIN} and {END} are missing; put them around the tables of results")
-    return f"{before}{begin}\n{sections() or NOTHING}{end}{after}"
+    """The page with what the shop's records say at its head, and a table for every recorded data set below.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    page = _between(page, FIRST_BEGIN, FIRST_END, headline() or NOTHING)
+    return _between(page, BEGIN, END, sections() or NOTHING)
+
+
+def headline() -> str:
+    """What the course gives on the embedded shop, in a sentence; "" before that is recorded."""
+    said = recorded_kept.headline(recorded.read(dataset_hash=recorded.newest_hash(settings.EMBEDDED)))
+    return textwrap.fill(f"**On the embedded shop.** {said}", width=WIDTH) + "\n" if said else ""
+
+
+def _between(page: str, begin: str, end: str, text: str) -> str:
+    before, found, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        raise ValueError(f"README.md: the marks {begin} and {end} are missing; put them around what is recorded")
+    return f"{before}{begin}\n{text}{end}{after}"
 
 
 def sections() -> str:

@@ -26,7 +26,8 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "NOTEBOOKS", folder)
     monkeypatch.setattr(settings, "ARTIFACTS", tmp_path / "artifacts")
     monkeypatch.setattr(results_page, "README", tmp_path / "README.md")
-    results_page.README.write_text(f"before {results_page.BEGIN} old {results_page.END} after")
+    marks = (results_page.FIRST_BEGIN, results_page.FIRST_END, results_page.BEGIN, results_page.END)
+    results_page.README.write_text("before {} old {} between {} old {} after".format(*marks))
     return SimpleNamespace(folder=folder, write=lambda name, nb: nbformat.write(nb, folder / f"{name}.ipynb"))
 
 

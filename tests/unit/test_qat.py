@@ -57,6 +57,15 @@ def test_a_fake_quantized_linear_is_the_whole_number_product(made):
         assert abs(layer(x).numpy() - by_hand).max() > 1e-3
 
 
+def test_a_fake_quantized_linear_is_exact_in_a_training_of_mixed_precision_too(made):
+    layer = fake_quant.layers(made["model"])[QUERY]
+    x = torch.randn(5, 384, generator=torch.Generator().manual_seed(0)) * float(layer.high) / 3
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = layer(x)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(inside.numpy(), layer(x).numpy())
+
+
 def test_rounding_lets_gradients_through_within_the_range_and_none_beyond():
     x = torch.tensor([-3.0, -0.004, 0.006, 1.0, 9.0], requires_grad=True)
     rounded = fake_quant.Round.apply(x, torch.tensor(0.01), 100, 0, 255)

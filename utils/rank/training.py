@@ -26,7 +26,7 @@ from transformers import (
 
 from utils import disk, environment
 from utils.data.catalogue import rows_by_query, texts_of
-from utils.rank import lists, metrics, runtimes
+from utils.rank import lists, metrics, mixed_precision, runtimes
 from utils.rank.lists import Lists
 from utils.rank.metrics import Quality
 from utils.rank.setting import Budget, Setting
@@ -126,9 +126,15 @@ def fit(
 
 
 class JudgedTrainer(Trainer):
-    """A trainer whose evaluation is NDCG@10 on judged pairs, scored by the ranker that is used everywhere else."""
+    """A trainer whose evaluation is NDCG@10 on judged pairs, scored by the ranker that is used everywhere else.
+
+    Steps have `mixed_precision`, evaluations have not.
+    """
 
     judge: Callable[..., float]
+
+    def compute_loss_context_manager(self):
+        return mixed_precision.autocast(self.args.device)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         found = {f"{metric_key_prefix}_ndcg10": self.judge(self.model, pairs=eval_dataset or self.eval_dataset)}

@@ -87,6 +87,25 @@ def smallest_that_keeps(records: Sequence[Record]) -> tuple[str | None, dict[str
     return min(good, key=lambda stage: rows[stage].work.macs_per_pair, default=None), shares
 
 
+def headline(records: Sequence[Record]) -> str:
+    """What the ranker that `smallest_that_keeps` names gives over both references and over labels alone, in a sentence.
+
+    Of the default recipe where it names none; "" where nothing of it is recorded.
+    """
+    name, _ = smallest_that_keeps(records)
+    frame, row = kept(records), f"{name or 'quantized'}, OpenVINO"
+    if row not in frame.index:
+        return ""
+    line = frame.loc[row]
+    over_pytorch, over_int8 = (line[f"× teacher in {name} [95%]"] for name in ("PyTorch", "int8"))
+    return (
+        f"The ranker that is shipped keeps {line['NDCG@10 kept [95%]']} of the teacher's NDCG@10, and has "
+        f"{line['less labels alone [95%]']} over labels alone. It ranks {over_pytorch} the pairs a second of the "
+        f"teacher in fp32 PyTorch, and {over_int8} those of the teacher in int8, with {line['bytes to ship']} of the "
+        f"bytes and {line['MACs']} of the MACs (seeds {line['seeds']}; in brackets, 95% intervals)."
+    )
+
+
 def _kept_line(found: Sequence[tuple[Record, Row]], *, ahead: Lead | None) -> dict[str, str]:
     runs, variant = [run for run, _ in found], found[0][1].identity.variant
     both = [tuple(Quality.of_values(run.ndcg10[key]) for key in (variant.scores_key, TEACHER_SCORES)) for run in runs]

@@ -171,6 +171,6 @@ def _relations(vectors: Tensor, attention_mask: Tensor, *, n_heads: int) -> Tens
     if width % n_heads:
         raise ValueError(f"vectors of width {width} cannot be cut into {n_heads} relation heads; give a divisor of it")
     heads = vectors.reshape(n_pairs, n_tokens, n_heads, width // n_heads).transpose(1, 2)
-    products = heads @ heads.transpose(2, 3) / (width // n_heads) ** 0.5
+    products = (heads @ heads.transpose(2, 3)).float() / (width // n_heads) ** 0.5
     lowest = torch.finfo(products.dtype).min
     return torch.log_softmax(products.masked_fill(~attention_mask.bool()[:, None, None, :], lowest), dim=-1)

@@ -43,7 +43,9 @@ class FakeQuantLinear(nn.Linear):
             self.seen.append(torch.stack(x.detach().aminmax()))
         if not self.active:
             return super().forward(x)
-        return nn.functional.linear(self._round_input(x), _round_rows(self.weight, bits=self.weight_bits), self.bias)
+        with torch.autocast(x.device.type, enabled=False):  # a bfloat16 would round the values of the grids again
+            weight = _round_rows(self.weight, bits=self.weight_bits)
+            return nn.functional.linear(self._round_input(x.float()), weight, self.bias)
 
     def input_grid(self) -> Grid:
         """The grid of the input, unsigned, per tensor."""
