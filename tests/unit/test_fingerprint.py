@@ -51,6 +51,22 @@ def test_prices_count_for_a_notebook_that_reads_them(tmp_path, monkeypatch, code
     assert (found[0] == found[1]) is same
 
 
+@pytest.mark.parametrize(
+    ("code", "counting"),
+    [
+        ("show_recorded.kept(1)", {"recorded synthetic-laptop-0.json"}),
+        ("show_recorded.plateau(1)", {"recorded sweep/synthetic-laptop-0-400-both.json"}),
+    ],
+)
+def test_recorded_results_count_for_a_notebook_that_shows_them(results, code, counting):
+    for file in ("synthetic-laptop-0.json", "own-laptop-0.json", "sweep/synthetic-laptop-0-400-both.json"):
+        (results / file).parent.mkdir(parents=True, exist_ok=True)
+        (results / file).write_text(file)
+    shows = notebook(f"from utils.course.records import show_recorded\n{code}")
+    assert fingerprint.recorded_hashes(shows, dataset="synthetic").keys() == counting
+    assert not fingerprint.recorded_hashes(notebook("a = 1"), dataset="synthetic")
+
+
 def test_edited_prose_and_comments_leave_every_notebook_of_the_course_fresh():
     for path in runner.notebooks():
         nb = nbformat.read(path, as_version=4)

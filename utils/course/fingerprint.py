@@ -14,7 +14,7 @@ from utils.data import identity
 PRICES = {"utils.measure.pricing:load_prices": "prices.csv"}  # the file under data/ that it reads
 READERS = {  # of recorded results, and the folder under data/results/ that each reads
     "utils.course.records.recorded:read": "",
-    "utils.course.records.recorded_grid:read": "grid",
+    "utils.course.records.recorded_sweep:read": "sweep",
 }
 
 
