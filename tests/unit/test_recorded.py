@@ -111,6 +111,17 @@ def test_the_interval_of_a_difference_draws_queries_each_with_its_mean_over_the_
     assert recorded_kept.kept(read()).empty  # a baseline has no costs to keep
 
 
+def test_a_stage_that_took_another_engine_with_another_seed_is_one_line_with_each_seed_s_own_figures(results):
+    for seed, (engine, own) in enumerate({"openvino": 0.70, "onnxruntime": 0.74}.items()):
+        how = {"stage": "teacher_int8", "runtime": engine, "precision": "int8", "label": "in int8"}
+        one = row(dataset="synthetic", profile="laptop", seed=seed, ndcg10=own, **how)
+        ndcg10 = {f"teacher_int8-{engine}-int8": {"q": own}, TEACHER_SCORES: {"q": 0.8}}
+        recorded.write([one], command="c", code="c", ndcg10=ndcg10)
+    table = recorded_tables.tabulate(read())
+    assert list(table.index) == ["in int8"] and list(table["seeds 0, 1"]) == ["0.700 to 0.740"]
+    assert list(table["to the teacher"]) == ["-0.080 [-0.080, -0.080]"]
+
+
 def test_a_file_that_is_no_recorded_run_is_named(results):
     path = record(0)
     path.write_text(path.read_text().replace('"seed": 0', '"sead": 0'))

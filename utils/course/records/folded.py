@@ -32,12 +32,12 @@ def aligned(parts: Sequence[Mapping[str, list[float]]], *, rows: Sequence[Sequen
     Args:
         rows: of every fold; the row of a key tells which of the first fold's rows it stands beside.
     """
-    first = {_way(row): _variant(row) for row in rows[0]}
+    first = {way(row["identity"]): _variant(row) for row in rows[0]}
     found = []
     for part, of_fold in zip(parts, rows, strict=True):
         renamed = {}
         for row in of_fold:
-            own, other = _variant(row), first.get(_way(row), _variant(row))
+            own, other = _variant(row), first.get(way(row["identity"]), _variant(row))
             renamed |= {own.key: other.key, own.scores_key: other.scores_key}
         found.append({renamed.get(name, name): values for name, values in part.items()})
     return found
@@ -48,13 +48,14 @@ def pooled_rows(folds: Sequence[Sequence[dict]]) -> list[dict]:
 
     Quality is the mean over the queries of all folds; sizes, work, times and money are medians over the folds.
     """
-    ways = [{_way(row): row for row in rows} for rows in folds]
-    shared = [way for way in ways[0] if all(way in fold for fold in ways)]
-    return [_pooled([fold[way] for fold in ways]) for way in shared]
+    ways = [{way(row["identity"]): row for row in rows} for rows in folds]
+    shared = [one for one in ways[0] if all(one in fold for fold in ways)]
+    return [_pooled([fold[one] for fold in ways]) for one in shared]
 
 
-def _way(row: dict) -> tuple:
-    return tuple(row["identity"][name] for name in WAY)
+def way(identity: Mapping[str, object]) -> tuple:
+    """What tells one way of running a stage from another, from a row's identity."""
+    return tuple(identity[name] for name in WAY)
 
 
 def _variant(row: dict) -> Variant:

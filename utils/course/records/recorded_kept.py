@@ -88,12 +88,11 @@ def smallest_that_keeps(records: Sequence[Record]) -> tuple[str | None, dict[str
 
 
 def headline(records: Sequence[Record]) -> str:
-    """What the ranker that `smallest_that_keeps` names gives over both references and over labels alone, in a sentence.
+    """What the default recipe's ranker gives over both references and over labels alone, in a sentence.
 
-    Of the default recipe where it names none; "" where nothing of it is recorded.
+    "" where nothing of it is recorded.
     """
-    name, _ = smallest_that_keeps(records)
-    frame, row = kept(records), f"{name or 'quantized'}, OpenVINO"
+    frame, row = kept(records), "quantized, OpenVINO"
     if row not in frame.index:
         return ""
     line = frame.loc[row]
@@ -102,13 +101,14 @@ def headline(records: Sequence[Record]) -> str:
         f"The ranker that is shipped keeps {line['NDCG@10 kept [95%]']} of the teacher's NDCG@10, and has "
         f"{line['less labels alone [95%]']} over labels alone. It ranks {over_pytorch} the pairs a second of the "
         f"teacher in fp32 PyTorch, and {over_int8} those of the teacher in int8, with {line['bytes to ship']} of the "
-        f"bytes and {line['MACs']} of the MACs (seeds {line['seeds']}; in brackets, 95% intervals)."
+        f"bytes and {line['MACs']} of the MACs. (Seeds of training: {line['seeds']}; in brackets, 95% intervals.)"
     )
 
 
 def _kept_line(found: Sequence[tuple[Record, Row]], *, ahead: Lead | None) -> dict[str, str]:
-    runs, variant = [run for run, _ in found], found[0][1].identity.variant
-    both = [tuple(Quality.of_values(run.ndcg10[key]) for key in (variant.scores_key, TEACHER_SCORES)) for run in runs]
+    runs = [run for run, _ in found]
+    keys = [(run, (row.identity.variant.scores_key, TEACHER_SCORES)) for run, row in found]
+    both = [tuple(Quality.of_values(run.ndcg10[key]) for key in two) for run, two in keys]
     share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
     over_labels = _over_labels_alone(found)
     faster = {name: _times_as_fast(found, name) for name in ("teacher", INT8)}
@@ -144,13 +144,12 @@ def _over_labels_alone(found: Sequence[tuple[Record, Row]]) -> Interval | None:
     stage, _, recipe = found[0][1].stage.partition("_")
     if stage not in ("student", "quantized"):
         return None
-    key = found[0][1].identity.variant.scores_key
     names = ["_".join(filter(None, (ALONE, recipe))), ALONE]
     both = []
-    for run, _ in found:
+    for run, own in found:
         keys = (row.identity.variant.scores_key for name in names for row in run.ledger_rows() if row.stage == name)
         if alone := next((one for one in keys if one in run.ndcg10), None):
-            both.append((run.ndcg10[key], run.ndcg10[alone]))
+            both.append((run.ndcg10[own.identity.variant.scores_key], run.ndcg10[alone]))
     if not both:
         return None
     ours, others = (mean_over(values) for values in zip(*both, strict=True))

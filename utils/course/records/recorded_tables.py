@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from utils.course.records import folded
 from utils.course.records.recorded import STUDY, Record
 from utils.course.run import TEACHER_SCORES
 from utils.measure import ledger_table
 from utils.measure.row_groups import Delta, Latency, Row
-from utils.measure.variant import Variant
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 
@@ -33,12 +33,13 @@ def tabulate_notebooks(records: Sequence[Record]) -> pd.DataFrame:
 def by_variant(runs: Iterable[Record]) -> list[list[tuple[Record, Row]]]:
     """For each way of running a stage the runs that have it, each with its row.
 
-    Of models of several sizes under one name, as when a recipe has changed since some of the runs, the newest count.
+    The teacher in int8 is one way, whichever engine each run found better for it. Of models of several sizes under one
+    name, as when a recipe has changed since some of the runs, the newest count.
     """
-    ways: dict[str, list[tuple[Record, Row]]] = {}
+    ways: dict[tuple, list[tuple[Record, Row]]] = {}
     for run in runs:
         for row in run.ledger_rows():
-            ways.setdefault(row.identity.variant.key, []).append((run, row))
+            ways.setdefault(folded.way(row.identity.model_dump()), []).append((run, row))
     newest = (max((row for _, row in found), key=lambda row: row.identity.time_utc) for found in ways.values())
     return [
         [(run, row) for run, row in found if row.size.n_params == last.size.n_params]
@@ -52,7 +53,7 @@ def _mean_row(found_in: Sequence[tuple[Record, Row]]) -> Row:
     The interval of the difference to the teacher is pooled: queries are drawn anew, each with the mean of its values
     over the seeds. There is none where the runs did not keep the quality of every query.
     """
-    runs, rows = zip(*found_in, strict=True)
+    _, rows = zip(*found_in, strict=True)
     changed: dict[str, dict] = {}
     for place, drawn_together in DRAWN_TOGETHER.items():
         group, _, name = place.partition(".")
@@ -60,7 +61,7 @@ def _mean_row(found_in: Sequence[tuple[Record, Row]]) -> Row:
         if None not in values:
             changed.setdefault(group, {})[name] = drawn_together(values)
     if rows[0].quality.ndcg10_delta is not None:
-        delta = _pooled_delta(rows[0].identity.variant, runs=runs)
+        delta = _pooled_delta(found_in)
         reasons = {} if delta else {"ndcg10_delta": "the quality of every query was not kept"}
         changed["quality"] |= {"ndcg10_delta": delta, "why_null": rows[0].quality.why_null | reasons}
     return rows[0].changed(**changed)
@@ -80,10 +81,10 @@ DRAWN_TOGETHER = {  # how the figures of several seeds become one
 }
 
 
-def _pooled_delta(variant: Variant, *, runs: Sequence[Record]) -> Delta | None:
+def _pooled_delta(found_in: Sequence[tuple[Record, Row]]) -> Delta | None:
     """The difference to the teacher over all runs that kept both, or None."""
-    keys = (variant.scores_key, TEACHER_SCORES)
-    both = [tuple(run.ndcg10[key] for key in keys) for run in runs if set(keys) <= run.ndcg10.keys()]
+    keys = [(run, (row.identity.variant.scores_key, TEACHER_SCORES)) for run, row in found_in]
+    both = [tuple(run.ndcg10[key] for key in two) for run, two in keys if set(two) <= run.ndcg10.keys()]
     if not both:
         return None
     ours, teachers = (mean_over(values) for values in zip(*both, strict=True))
