@@ -150,7 +150,7 @@ def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_
     page = results_page.README.read_text()
     assert "91.7%" in page
     first = " ".join(page.partition(results_page.FIRST_END)[0].split())  # both references, and labels alone
-    assert "keeps 91.7% [" in first and "has +0.050 [" in first and "(Seeds of training: 0, 1;" in first
+    assert "keeps 91.7% [" in first and "which is +0.050 [" in first and "(Seeds of training: 0, 1;" in first
     assert "20.0 × [20.0, 22.0] the pairs a second of the teacher in fp32 PyTorch" in first
     assert "8.0 × [8.0, 10.0] those of the teacher in int8, with 9.0% of the bytes and 10.0% of the MACs" in first
     assert "On `valid` `quantized` keeps 99.5% [99.5%, 99.5%] of the teacher's NDCG@10: the smallest that" in page

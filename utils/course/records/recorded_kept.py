@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from utils.course.records.recorded import STUDY, Record, path_of_record
-from utils.course.records.recorded_tables import N_RESAMPLES, by_variant, mean_over
+from utils.course.records.recorded_tables import N_RESAMPLES, beside_teacher, by_variant, mean_over
 from utils.course.run import TEACHER_SCORES
 from utils.measure import timing
 from utils.measure.ledger_table import DASH
@@ -98,17 +98,15 @@ def headline(records: Sequence[Record]) -> str:
     line = frame.loc[row]
     over_pytorch, over_int8 = (line[f"× teacher in {name} [95%]"] for name in ("PyTorch", "int8"))
     return (
-        f"The ranker that is shipped keeps {line['NDCG@10 kept [95%]']} of the teacher's NDCG@10, and has "
-        f"{line['less labels alone [95%]']} over labels alone. It ranks {over_pytorch} the pairs a second of the "
+        f"The ranker that is shipped keeps {line['NDCG@10 kept [95%]']} of the teacher's NDCG@10, which "
+        f"is {line['less labels alone [95%]']} over labels alone. It ranks {over_pytorch} the pairs a second of the "
         f"teacher in fp32 PyTorch, and {over_int8} those of the teacher in int8, with {line['bytes to ship']} of the "
         f"bytes and {line['MACs']} of the MACs. (Seeds of training: {line['seeds']}; in brackets, 95% intervals.)"
     )
 
 
 def _kept_line(found: Sequence[tuple[Record, Row]], *, ahead: Lead | None) -> dict[str, str]:
-    runs = [run for run, _ in found]
-    keys = [(run, (row.identity.variant.scores_key, TEACHER_SCORES)) for run, row in found]
-    both = [tuple(Quality.of_values(run.ndcg10[key]) for key in two) for run, two in keys]
+    both = [tuple(map(Quality.of_values, two)) for two in beside_teacher(found)]
     share = metrics.pooled_share(both, n_resamples=N_RESAMPLES)
     over_labels = _over_labels_alone(found)
     faster = {name: _times_as_fast(found, name) for name in ("teacher", INT8)}
@@ -128,7 +126,7 @@ def _kept_line(found: Sequence[tuple[Record, Row]], *, ahead: Lead | None) -> di
     falls_short = ", ".join(what for what, falls in short.items() if falls) or "nothing"
     return {
         "row": found[-1][1].label,
-        "seeds": ", ".join(str(run.seed) for run in runs),
+        "seeds": ", ".join(str(run.seed) for run, _ in found),
         "NDCG@10 kept [95%]": kept_share,
         "less labels alone [95%]": over_labels.signed() if over_labels else DASH,
         "× teacher in PyTorch [95%]": str(faster["teacher"]),

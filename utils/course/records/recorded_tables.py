@@ -81,10 +81,15 @@ DRAWN_TOGETHER = {  # how the figures of several seeds become one
 }
 
 
+def beside_teacher(found_in: Sequence[tuple[Record, Row]]) -> list[tuple[list[float], list[float]]]:
+    """NDCG@10 of every query, of each row and of its run's teacher, for the runs that kept both."""
+    keys = [(run.ndcg10, row.identity.variant.scores_key) for run, row in found_in]
+    return [(kept[key], kept[TEACHER_SCORES]) for kept, key in keys if {key, TEACHER_SCORES} <= kept.keys()]
+
+
 def _pooled_delta(found_in: Sequence[tuple[Record, Row]]) -> Delta | None:
     """The difference to the teacher over all runs that kept both, or None."""
-    keys = [(run, (row.identity.variant.scores_key, TEACHER_SCORES)) for run, row in found_in]
-    both = [tuple(run.ndcg10[key] for key in two) for run, two in keys if set(two) <= run.ndcg10.keys()]
+    both = beside_teacher(found_in)
     if not both:
         return None
     ours, teachers = (mean_over(values) for values in zip(*both, strict=True))
