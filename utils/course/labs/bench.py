@@ -1,0 +1,92 @@
+"""What the labs are tried on: a part of the embedded shop, small enough to be made in seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils import settings
+from utils.data import candidates, catalogue
+from utils.data.catalogue import Catalogue, rows_by_query
+from utils.rank import baselines
+
+MOST_FEATURES = 6  # that a learner may add
+N_VALID = 120  # queries; enough to tell rankers of lab 01 apart
+
+
+@dataclass(frozen=True)
+class JudgedLists:
+    """Queries, each with the products that were judged for it.
+
+    Attributes:
+        queries: (n_lists,) texts; products: (n_lists, n_products) texts.
+        bm25, cosine: (n_lists, n_products), the scores of BM25 and of the bi-encoder.
+        gains: (n_lists, n_products), what each product is worth to the query.
+    """
+
+    queries: list[str]
+    products: list[list[str]]
+    bm25: np.ndarray
+    cosine: np.ndarray
+    gains: np.ndarray
+
+
+def shop() -> Catalogue:
+    """The embedded shop in the sizes of the profile ci, with more queries of valid."""
+    sizes = dataclasses.replace(settings.profile("ci"), n_valid_queries=N_VALID)
+    return catalogue.load(settings.EMBEDDED, profile=sizes)
+
+
+def judged_lists(shop: Catalogue, *, split: str, n_queries: int) -> JudgedLists:
+    """The first queries of a split with their judged products, as many for each, and the scores of two baselines."""
+    pairs = shop.pairs[split]
+    groups = list(rows_by_query(pairs).values())[:n_queries]
+    pairs = pairs.select([row for rows in groups for row in rows])
+    shape = (len(groups), len(groups[0]))
+    columns = {name: np.array(pairs[name][:]).reshape(shape) for name in ("query", "product", "gain")}
+    bm25 = candidates.score_judged(candidates.build(shop), pairs)
+    cosine = baselines.bi_encoder_scores(baselines.open_bi_encoder(), pairs)
+    return JudgedLists(
+        queries=columns["query"][:, 0].tolist(),
+        products=columns["product"].tolist(),
+        bm25=bm25.reshape(shape),
+        cosine=cosine.reshape(shape),
+        gains=columns["gain"].astype(float),
+    )
+
+
+def untied(scores: np.ndarray) -> np.ndarray:
+    """Scores (n_lists, n_products) whose ties are broken by the order of the products."""
+    places = np.arange(scores.shape[1])
+    return np.stack([-(np.lexsort((places, -of_list)).argsort().astype(float)) for of_list in scores])
+
+
+def tabulate(features: Callable[[str, str], Sequence[float]] | None, lists: JudgedLists) -> list[np.ndarray]:
+    """A learner's numbers of every pair, each number as an array (n_lists, n_products); none without a function.
+
+    Raises:
+        ValueError: it gives no list of finite numbers, not always as many, or more than MOST_FEATURES.
+    """
+    if features is None:
+        return []
+    rows = [
+        [_numbers(features(query, product), query=query, product=product) for product in products]
+        for query, products in zip(lists.queries, lists.products, strict=True)
+    ]
+    lengths = {len(numbers) for row in rows for numbers in row}
+    if len(lengths) > 1 or not 1 <= max(lengths) <= MOST_FEATURES:
+        raise ValueError(f"lists of {sorted(lengths)} numbers came; give from 1 to {MOST_FEATURES}, always as many")
+    return list(np.moveaxis(np.array(rows, dtype=float), 2, 0))
+
+
+def _numbers(given: Sequence[float], *, query: str, product: str) -> list[float]:
+    try:
+        numbers = [float(one) for one in given]
+    except (TypeError, ValueError):
+        numbers = [np.nan]
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"for '{query}' and '{product}' came {given!r}; give a list of finite numbers")
+    return numbers
