@@ -14,6 +14,8 @@ from utils.data.catalogue import Catalogue, rows_by_query
 from utils.rank import baselines
 
 MOST_FEATURES = 6  # that a learner may add
+LARGEST_BATCH = 64  # sequences
+BATCH_COST = 150.0  # of a batch, whatever is in it, in the unit of a token
 N_VALID = 120  # queries; enough to tell rankers of lab 01 apart
 
 
@@ -90,3 +92,27 @@ def _numbers(given: Sequence[float], *, query: str, product: str) -> list[float]
     if not np.isfinite(numbers).all():
         raise ValueError(f"for '{query}' and '{product}' came {given!r}; give a list of finite numbers")
     return numbers
+
+
+
+def draw_lengths(*, n_sequences: int = 1_000, seed: int = 0) -> list[int]:
+    """Lengths in tokens as those of pairs of a shop: most are short, some are long."""
+    drawn = np.random.default_rng(seed).lognormal(mean=3.2, sigma=0.45, size=n_sequences)
+    return np.clip(drawn.round(), 6, 96).astype(int).tolist()
+
+
+def cost_of_batches(batches: Sequence[Sequence[int]], *, n_tokens: Sequence[int]) -> float:
+    """The cost of batches in the unit of a token: each costs BATCH_COST, and a filler as much as a token.
+
+    Args:
+        batches: of places in `n_tokens`, every place once, at most LARGEST_BATCH in one.
+
+    Raises:
+        ValueError: a batch is empty or too large, or a place is missing, strange or there twice.
+    """
+    places = sorted(place for batch in batches for place in batch)
+    if places != list(range(len(n_tokens))):
+        raise ValueError(f"{len(places)} places came; every sequence from 0 to {len(n_tokens) - 1} has to be there once")
+    if any(not 1 <= len(batch) <= LARGEST_BATCH for batch in batches):
+        raise ValueError(f"a batch holds from 1 to {LARGEST_BATCH} sequences")
+    return float(sum(BATCH_COST + len(batch) * max(n_tokens[place] for place in batch) for batch in batches))

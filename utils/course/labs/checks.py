@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from utils import disk
 from utils.course.labs import compare
@@ -86,23 +86,23 @@ def verify(name: str, function: Callable[..., Any], *, seed: int = 0) -> None:
     task = find(name)
     cases = task.cases(seed)
     expected = [_outcome(task, task.right, case) for case in cases]
-    found = [_try(task, function, case, name=name) for case in cases]
+    found = [_try(task, function, case) for case in cases]
     for case, wanted, got in zip(cases, expected, found, strict=True):
-        if words := compare.difference(got, wanted, tolerance=task.tolerance):
+        if words := _difference(got, wanted, task=task):
             raise NotYet(f"{_call(name, case)}: {words}. {_likely(task, cases, expected=expected, found=found)}")
     _remember(name)
     print(f"{name}: solved, on {len(cases)} inputs")
 
 
-def judge(name: str, *, yours: float, to_beat: float, what: str) -> None:
+def judge(name: str, *, yours: float, to_beat: float, what: str, better: Literal["higher", "lower"] = "higher") -> None:
     """Judge an open task, such as "lab_01.more_features", by one figure; note it in the leaderboard of a learner's copy.
 
     Raises:
-        NotYet: it is not above `to_beat`.
+        NotYet: it is not better than `to_beat`.
     """
     _note(name, yours=yours, what=what)
-    words = f"{what}: yours {yours:.4f}, to beat {to_beat:.4f}"
-    if not yours > to_beat:
+    words = f"{what}: yours {compare.shown(yours)}, to beat {compare.shown(to_beat)}"
+    if not (yours > to_beat if better == "higher" else yours < to_beat):
         raise NotYet(f"{name}: {words}")
     _remember(name)
     print(f"{name}: solved. {words}")
@@ -152,36 +152,46 @@ def _fits(
     expected: Sequence[Any],
     found: Sequence[Any],
 ) -> bool:
-    """Whether a wrong way gives what was found on every input that it can take, and is wrong on one of them."""
+    """Whether a wrong way gives what was found on every input that both can take, and is wrong on one of them."""
     is_told = False
     for case, wanted, got in zip(cases, expected, found, strict=True):
-        try:
-            theirs = _outcome(task, wrong, case)
-        except (ArithmeticError, LookupError, RuntimeError, ValueError):
-            continue  # a wrong way need not be able to take every input
+        theirs = _try(task, wrong, case)
+        if isinstance(theirs, _Failed) or isinstance(got, _Failed):
+            continue
         if compare.difference(got, theirs, tolerance=task.tolerance):
             return False
         is_told |= compare.difference(got, wanted, tolerance=task.tolerance) is not None
     return is_told
 
 
+@dataclass(frozen=True)
+class _Failed:
+    """Instead of an outcome: what went wrong on an input, in words."""
+
+    words: str
+
+
+def _difference(found: Any, expected: Any, *, task: Task) -> str | None:
+    return found.words if isinstance(found, _Failed) else compare.difference(found, expected, tolerance=task.tolerance)
+
+
 def _outcome(task: Task, function: Callable[..., Any], case: Case) -> Any:
     return task.outcome(function, copy.deepcopy(dict(case.arguments)))
 
 
-def _try(task: Task, function: Callable[..., Any], case: Case, *, name: str) -> Any:
+def _try(task: Task, function: Callable[..., Any], case: Case) -> Any:
     """What the learner's function gives; its errors and changed arguments are told as what they are."""
     arguments = copy.deepcopy(dict(case.arguments))
     try:
         found = task.outcome(function, arguments)
-        for argument, before in case.arguments.items():
-            if argument not in task.changes and not _is_same(arguments[argument], before):
-                raise NotYet(f"{_call(name, case)}: the argument `{argument}` is changed; work on a copy")
-        return found
-    except (NotImplementedError, NotYet):
+    except NotImplementedError:
         raise
     except Exception as error:
-        raise NotYet(f"{_call(name, case)}: {type(error).__name__}: {error}") from error
+        return _Failed(f"{type(error).__name__}: {error}".rstrip("."))
+    for argument, before in case.arguments.items():
+        if argument not in task.changes and not _is_same(arguments[argument], before):
+            return _Failed(f"the argument `{argument}` is changed; work on a copy")
+    return found
 
 
 def _is_same(now: Any, before: Any) -> bool:
