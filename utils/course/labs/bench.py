@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from utils import settings
 from utils.data import candidates, catalogue
 from utils.data.catalogue import Catalogue, rows_by_query
-from utils.rank import baselines
+from utils.rank import baselines, models
 
 MOST_FEATURES = 6  # that a learner may add
+SPARSITIES = (0.5, 0.8, 0.95)  # of the matrices of lab 05
+LEVELS = 16  # of a weight of 4 bits
 LARGEST_BATCH = 64  # sequences
 BATCH_COST = 150.0  # of a batch, whatever is in it, in the unit of a token
 N_VALID = 120  # queries; enough to tell rankers of lab 01 apart
@@ -116,3 +119,61 @@ def cost_of_batches(batches: Sequence[Sequence[int]], *, n_tokens: Sequence[int]
     if any(not 1 <= len(batch) <= LARGEST_BATCH for batch in batches):
         raise ValueError(f"a batch holds from 1 to {LARGEST_BATCH} sequences")
     return float(sum(BATCH_COST + len(batch) * max(n_tokens[place] for place in batch) for batch in batches))
+
+
+def draw_sparse(*, sparsity: float, n_rows: int = 128, n_columns: int = 384, seed: int = 0) -> np.ndarray:
+    """A matrix of float32 with that share of zeros, wherever they fall."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(n_rows, n_columns)).astype(np.float32)
+    matrix[rng.random(matrix.shape) < sparsity] = 0
+    return matrix
+
+
+def packed_bytes(pack: Callable[[np.ndarray], bytes], unpack: Callable[[bytes], np.ndarray], *, seed: int) -> float:
+    """Bytes a number that a learner's format takes, the mean over matrices of 50%, 80% and 95% zeros.
+
+    Raises:
+        ValueError: no bytes come, or what is unpacked is not the matrix to the last bit.
+    """
+    found = []
+    for place, sparsity in enumerate(SPARSITIES):
+        matrix = draw_sparse(sparsity=sparsity, seed=seed + place)
+        packed = pack(matrix.copy())
+        if not isinstance(packed, bytes):
+            raise ValueError(f"pack gave {type(packed).__name__}; give bytes")
+        again = np.asarray(unpack(packed))
+        if again.dtype != matrix.dtype or again.shape != matrix.shape or again.tobytes() != matrix.tobytes():
+            raise ValueError(f"of a matrix with {sparsity:.0%} zeros something else came back; it has to be the same")
+        found.append(len(packed) / matrix.size)
+    return float(np.mean(found))
+
+
+def layer_with_inputs(*, n_pairs: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """The first feed-forward matrix of the pretrained encoder's fourth layer, and what comes into it.
+
+    Returns:
+        weight (n_out, n_in), and inputs (n_tokens, n_in) of pairs from the shop's train split.
+    """
+    pairs = shop().pairs["train"].select(range(n_pairs))
+    model, tokenizer = models.build_cross_encoder(models.MINILM, seed=0)
+    layer, seen = model.eval().base_model.encoder.layer[3].intermediate.dense, []
+    hook = layer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    batch = tokenizer(list(pairs["query"]), list(pairs["product"]), padding=True, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        model(**batch)
+    hook.remove()
+    return layer.weight.detach().numpy().copy(), seen[0][batch["attention_mask"].bool()].numpy()
+
+
+def output_error(weight: np.ndarray, rounded: np.ndarray, *, inputs: np.ndarray) -> float:
+    """How far a layer's outputs are off with rounded weights: the norm of the difference over that of the outputs.
+
+    Raises:
+        ValueError: another shape, or an output with more than 16 different weights, which 4 bits cannot hold.
+    """
+    rounded = np.asarray(rounded, dtype=float)
+    if rounded.shape != weight.shape or not np.isfinite(rounded).all():
+        raise ValueError(f"weights of shape {rounded.shape} came; give finite ones of shape {weight.shape}")
+    if (most := max(len(np.unique(row)) for row in rounded)) > LEVELS:
+        raise ValueError(f"an output has {most} different weights; 4 bits hold {LEVELS}")
+    return float(np.linalg.norm(inputs @ (rounded - weight).T) / np.linalg.norm(inputs @ weight.T))
