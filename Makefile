@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 
 # Tests that need no run of the notebooks: two at a time, each on one core, before those that train on all cores.
-APART := tests/unit tests/notebooks/test_survival.py
+APART := tests/unit tests/labs tests/notebooks/test_survival.py
 
 .PHONY: help setup run test contract lab lint hooks lock notebooks clean
 help:  ## this list

@@ -47,7 +47,9 @@ def _generate(root: Path, *, lab: str) -> None:
     chosen = Config({"CourseDirectory": {"root": str(root), "assignment_id": lab}})
     chosen.GenerateAssignment.no_database = True
     converter = GenerateAssignment(coursedir=CourseDirectory(config=chosen), config=chosen)
-    converter.preprocessors = [one for one in converter.preprocessors if one.__name__ != "SaveCells"]  # needs a database
+    converter.preprocessors = [
+        one for one in converter.preprocessors if one.__name__ != "SaveCells"
+    ]  # needs a database
     converter.log.setLevel(logging.ERROR)
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):

@@ -82,7 +82,9 @@ def fleet_without_room(queries_per_day, peak_factor, pairs_per_s, n_candidates, 
     return n, n * usd_per_hour * 720
 
 
-def fleet_that_does_more_than_it_can(queries_per_day, peak_factor, pairs_per_s, n_candidates, utilisation, usd_per_hour):
+def fleet_that_does_more_than_it_can(
+    queries_per_day, peak_factor, pairs_per_s, n_candidates, utilisation, usd_per_hour
+):
     n = math.ceil(peak_factor * queries_per_day * n_candidates / 86400 / pairs_per_s * utilisation)
     return n, n * usd_per_hour * 720
 

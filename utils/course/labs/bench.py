@@ -12,7 +12,7 @@ import torch
 from utils import settings
 from utils.data import candidates, catalogue
 from utils.data.catalogue import Catalogue, rows_by_query
-from utils.rank import baselines, models
+from utils.rank import baselines
 
 MOST_FEATURES = 6  # that a learner may add
 SPARSITIES = (0.5, 0.8, 0.95)  # of the matrices of lab 05
@@ -97,7 +97,6 @@ def _numbers(given: Sequence[float], *, query: str, product: str) -> list[float]
     return numbers
 
 
-
 def draw_lengths(*, n_sequences: int = 1_000, seed: int = 0) -> list[int]:
     """Lengths in tokens as those of pairs of a shop: most are short, some are long."""
     drawn = np.random.default_rng(seed).lognormal(mean=3.2, sigma=0.45, size=n_sequences)
@@ -115,7 +114,9 @@ def cost_of_batches(batches: Sequence[Sequence[int]], *, n_tokens: Sequence[int]
     """
     places = sorted(place for batch in batches for place in batch)
     if places != list(range(len(n_tokens))):
-        raise ValueError(f"{len(places)} places came; every sequence from 0 to {len(n_tokens) - 1} has to be there once")
+        raise ValueError(
+            f"{len(places)} places came; every sequence from 0 to {len(n_tokens) - 1} has to be there once"
+        )
     if any(not 1 <= len(batch) <= LARGEST_BATCH for batch in batches):
         raise ValueError(f"a batch holds from 1 to {LARGEST_BATCH} sequences")
     return float(sum(BATCH_COST + len(batch) * max(n_tokens[place] for place in batch) for batch in batches))
@@ -155,8 +156,9 @@ def layer_with_inputs(*, n_pairs: int = 60) -> tuple[np.ndarray, np.ndarray]:
         weight (n_out, n_in), and inputs (n_tokens, n_in) of pairs from the shop's train split.
     """
     pairs = shop().pairs["train"].select(range(n_pairs))
-    model, tokenizer = models.build_cross_encoder(models.MINILM, seed=0)
-    layer, seen = model.eval().base_model.encoder.layer[3].intermediate.dense, []
+    encoder = baselines.open_bi_encoder()
+    model, tokenizer = encoder[0].auto_model.eval(), encoder.tokenizer
+    layer, seen = model.encoder.layer[3].intermediate.dense, []
     hook = layer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     batch = tokenizer(list(pairs["query"]), list(pairs["product"]), padding=True, truncation=True, return_tensors="pt")
     with torch.inference_mode():

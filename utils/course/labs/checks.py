@@ -54,9 +54,9 @@ class Task:
     Attributes:
         right: gives what is expected.
         cases: the inputs, awkward ones among them, drawn with a seed.
-        misconceptions: wrong ways that learners take, each a function that gives what it gives, by the words for what was
-            done, as the end of "This is what comes out when ..."; they do not say what to do.
-        outcome: calls a function with some arguments and gives what is compared: what it gives, if nothing else is said,
+        misconceptions: wrong ways that learners take, each a function, by the words for what was done: they end the
+            sentence "This is what comes out when ..." and do not say what to do.
+        outcome: calls a function with arguments and gives what is compared: what it gives, if nothing else is said,
             or what it has made of an argument.
         changes: names of the arguments that the function is to change in place; no other may change.
         tolerance: by how much two numbers may differ, absolutely and in their share.
@@ -95,7 +95,7 @@ def verify(name: str, function: Callable[..., Any], *, seed: int = 0) -> None:
 
 
 def judge(name: str, *, yours: float, to_beat: float, what: str, better: Literal["higher", "lower"] = "higher") -> None:
-    """Judge an open task, such as "lab_01.more_features", by one figure; note it in the leaderboard of a learner's copy.
+    """Judge an open task, such as "lab_01.more_features", by one figure, and note it in the copy's leaderboard.
 
     Raises:
         NotYet: it is not better than `to_beat`.

@@ -119,7 +119,9 @@ def _fuse_cases(seed: int) -> list[Case]:
     return [
         Case("three products", {"bm25": np.array([7.0, 2.0, 5.0]), "cosine": np.array([0.2, 0.9, 0.6])}),
         Case("one product", {"bm25": np.array([3.0]), "cosine": np.array([-0.1])}),
-        Case("a BM25 of very different size", {"bm25": np.array([1e4, 1e-3, 0.0]), "cosine": np.array([0.1, 0.2, 0.3])}),
+        Case(
+            "a BM25 of very different size", {"bm25": np.array([1e4, 1e-3, 0.0]), "cosine": np.array([0.1, 0.2, 0.3])}
+        ),
         Case("twenty products", {"bm25": rng.permutation(20) / 3, "cosine": rng.permutation(20) / 20 - 0.5}),
     ]
 
@@ -217,18 +219,20 @@ TASKS = {
                 bm25, cosine, ranks=lambda scores: _ranks(scores) - 1
             ),
             "the worst product of a ranking comes first": lambda bm25, cosine: _fused(-bm25, -cosine, ranks=_ranks),
-            "argsort is taken for the ranks: it says which product stands at a place, not at which place a product stands": (
+            "argsort is taken for the ranks: it says which product stands at a place, not where a product stands": (
                 lambda bm25, cosine: _fused(bm25, cosine, ranks=lambda scores: (-scores).argsort() + 1)
             ),
-            "the scores themselves are added up, so that the larger ones decide alone": lambda bm25, cosine: bm25 + cosine,
+            "the scores themselves are added up, so that the larger ones decide alone": lambda bm25, cosine: (
+                bm25 + cosine
+            ),
         },
     ),
     "ndcg": Task(
         right=ndcg,
         cases=_ndcg_cases,
         misconceptions={
-            "the places are counted from 2, so that even the first one is discounted": lambda gains, scores, depth: _ndcg(
-                gains, scores, depth, first_place=2
+            "the places are counted from 2, so that even the first one is discounted": lambda gains, scores, depth: (
+                _ndcg(gains, scores, depth, first_place=2)
             ),
             "the products stay in the order in which they came": lambda gains, scores, depth: _ndcg(
                 gains, scores, depth, order=lambda scores: np.arange(len(scores))

@@ -1,4 +1,4 @@
-"""The tasks of lab 02: the operations of attention, what padding costs, the interval of a ratio of times, and the bill."""
+"""The tasks of lab 02: the operations of attention, what padding costs, the interval of a ratio, and a fleet's bill."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS_A_DAY = 86_400
 
 
 def attention_macs(n_tokens: int, d_model: int, n_heads: int) -> int:
-    """Multiplications with their addition of one attention layer on one sequence: projections and products of tokens."""
+    """Multiplications, each with its addition, of one attention layer on one sequence."""
     return _attention(n_tokens, d_model, n_heads)
 
 

@@ -215,7 +215,9 @@ TASKS = {
         cases=_limit_cases,
         misconceptions={
             "the largest value decides": _largest,
-            "what lies beyond the limit is left out of the error": partial(_choose, error=partial(_error, is_within=True)),
+            "what lies beyond the limit is left out of the error": partial(
+                _choose, error=partial(_error, is_within=True)
+            ),
             "the middle of the errors decides, and it never sees what is far away": partial(
                 _choose, error=partial(_error, measure=_median_error)
             ),

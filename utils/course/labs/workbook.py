@@ -1,4 +1,4 @@
-"""A learner's own copies of the labs, under `labs/mine/`: begun, checked, begun anew with a backup, and how far they are.
+"""A learner's own copies of the labs, under `labs/mine/`: begun, checked, begun anew with a backup, and their progress.
 
 Nothing else writes there, and nothing here ever removes what a learner wrote.
 """
@@ -68,7 +68,7 @@ def start(lab: str) -> Path:
     place = copy_of(lab)
     if place.parent.exists():
         raise ValueError(
-            f"{_shown(place)}: is there already; go on there, or begin anew with: course lab reset {lab} (yours is kept)"
+            f"{_shown(place)}: is there; go on, or begin anew with: course lab reset {lab} (yours is kept)"
         )
     with disk.whole_folder(place.parent) as new:
         shutil.copy2(release(lab), new / place.name)
@@ -102,7 +102,9 @@ def check(lab: str) -> list[Standing]:
     try:
         nb = nbformat.read(place, as_version=4)
     except (ValueError, KeyError, AttributeError) as error:
-        raise ValueError(f"{_shown(place)}: is no notebook ({str(error).splitlines()[0]}); see: course lab reset {lab}") from None
+        raise ValueError(
+            f"{_shown(place)}: is no notebook ({str(error).splitlines()[0]}); see: course lab reset {lab}"
+        ) from None
     _execute(nb, folder=place.parent)
     found = list(_standings(nb))
     solved = sorted(one.task for one in found if one.state == SOLVED)
