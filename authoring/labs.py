@@ -42,11 +42,11 @@ def _generate(root: Path, *, lab: str) -> None:
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
 
-    chosen = Config({"CourseDirectory": {"root": str(root), "assignment_id": lab}})
-    chosen.GenerateAssignment.no_database = True
-    converter = GenerateAssignment(coursedir=CourseDirectory(config=chosen), config=chosen)
+    course = CourseDirectory()
+    course.root, course.assignment_id = str(root), lab
+    converter = GenerateAssignment(coursedir=course)
+    converter.no_database = True
     converter.preprocessors = [
         one for one in converter.preprocessors if one.__name__ != "SaveCells"
     ]  # needs a database
