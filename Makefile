@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 
 # Tests that need no run of the notebooks: two at a time, each on one core, before those that train on all cores.
-APART := tests/unit tests/notebooks/test_survival.py
+APART := tests/unit tests/labs tests/notebooks/test_survival.py
 
-.PHONY: help setup run test contract lab lint hooks lock notebooks clean
+.PHONY: help setup run test contract jupyter lint hooks lock notebooks clean
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
@@ -33,7 +33,7 @@ run: $(VENV)/installed  ## run the notebooks in order and write the report (PROF
 	  $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
 
 # The administrator, as in a container, must allow it; more for JupyterLab in LAB_ARGS, such as --no-browser --ip=0.0.0.0
-lab: $(VENV)/installed  ## open the notebooks in JupyterLab (LAB_ARGS=)
+jupyter: $(VENV)/installed  ## open the notebooks in JupyterLab (LAB_ARGS=)
 	$(BIN)/jupyter lab notebooks/ $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/

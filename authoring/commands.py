@@ -70,6 +70,15 @@ def new(name: Annotated[str, typer.Argument(help="two digits and a title, such a
 
 
 @app.command()
+def release() -> None:
+    """Make the release of every lab from its master."""
+    from authoring import labs
+
+    for path in labs.release_all():
+        typer.echo(f"{path.relative_to(settings.ROOT)}: written")
+
+
+@app.command()
 def lint(
     files: Annotated[list[Path] | None, typer.Argument(help="notebooks and pages; all when empty")] = None,
 ) -> None:

@@ -16,6 +16,7 @@ from utils.course.execution import STAMP
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
+KEPT = ("tags", STAMP)  # metadata of a cell: its tags, and what makes a box of it
 PUBLISHED = ("cells", "outputs")  # the keys of the stamp that publishing writes; `needs` and others are the author's
 
 
@@ -24,7 +25,7 @@ def text(nb: NotebookNode) -> str:
     own = {STAMP: nb.metadata[STAMP]} if nb.metadata.get(STAMP) else {}
     nb.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE} | own)
     for cell in nb.cells:
-        cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key == "tags"})
+        cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})
     return nbformat.writes(nb) + "\n"
 
 

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
-from authoring import committed_form, outputs, prose, typed_numbers
+from authoring import boxes, committed_form, outputs, prose, typed_numbers
 from utils import freshness, settings
 from utils.course import runner
 
@@ -61,7 +61,7 @@ def notebook_problems(path: Path) -> list[str]:
         return [f"{prose.place_of(path)}: is not a notebook: {why}; restore it from git, or save it in JupyterLab"]
     trees, unparsed = _parsed(nb)
     found: list[Problem] = [*unparsed, *_anatomy_problems(nb, name=path.stem, trees=trees)]
-    found += [*_cell_problems(nb), *_run_problems(nb), *_shown_problems(nb)]
+    found += [*_cell_problems(nb), *_run_problems(nb), *_shown_problems(nb), *boxes.problems(nb)]
     found += typed_numbers.typed_number_problems(nb, trees=trees)
     found += [(None, problem) for problem in outputs.size_problems(path.read_text(encoding="utf-8"))]
     place = prose.place_of(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from authoring import committed_form, outputs
+from authoring import boxes, committed_form, outputs
 from utils import disk
 from utils.course import runner
 from utils.course.execution import RunFailed
@@ -54,6 +54,7 @@ def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
                     output.data["image/png"] = _small(output.data["image/png"])
                 _refuse(outputs.output_problems(output), place=f"{path.name} cell {index}")
             own.update(outputs=kept, execution_count=cell.execution_count)
+    _refuse((f"cell {index}: {problem}" for index, problem in boxes.fill(master)), place=path.name)
     committed_form.stamp(master)
     _refuse(outputs.size_problems(committed_form.text(master)), place=path.name)
     return master

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
-from authoring import prose
+from authoring import boxes, prose
 
 UNIT = (
     r"%|per\ cent\b|percent\b|(?<=\d)×(?!\s*\d)|(?<=\d)x\b(?!\s*\d)|times\b"  # a × set apart is a multiplication
@@ -77,8 +77,11 @@ def _numbers(text: str) -> Iterator[Number]:
 
 
 def _typed(cell: NotebookNode, *, tree: ast.Module | None) -> Iterator[str]:
-    """What the author typed for readers: the prose of a markdown cell, the titles and the recap of a code cell."""
-    if cell.cell_type == "markdown":
+    """What the author typed for readers: the prose of a markdown cell, the titles and the recap of a code cell.
+
+    The numbers of a box are not typed.
+    """
+    if cell.cell_type == "markdown" and not boxes.is_box(cell):
         for block in prose.blocks(cell.source):
             if block.tag != "th" and not block.is_reference:
                 yield block.prose

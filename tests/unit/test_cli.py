@@ -225,13 +225,13 @@ def commands_offered(capsys, monkeypatch, *entries):
 
 def test_without_packages_that_offer_commands_there_are_only_the_learners(capsys, monkeypatch):
     found, err = commands_offered(capsys, monkeypatch)
-    assert found == {"run", "status", "ledger", "report", "data"} and err == ""
+    assert found == {"run", "status", "ledger", "report", "data", "lab", "check", "progress"} and err == ""
     assert run(capsys, "publish")[0] == 2
 
 
 def test_commands_of_an_installed_package_stand_beside_them_and_leave_nothing_behind(capsys, monkeypatch):
     found, _ = commands_offered(capsys, monkeypatch, Entry("authoring", authors.app))
-    assert {"run", "data", "publish", "results", "lint", "tidy", "new"} <= found
+    assert {"run", "data", "publish", "results", "lint", "tidy", "new", "release"} <= found
     assert "publish" not in commands_offered(capsys, monkeypatch)[0]
 
 

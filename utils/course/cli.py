@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Fetch a public data set, or look at one before ranking it.", no_args_is_help=True)
 app.add_typer(data, name="data")
+lab = typer.Typer(help="Begin a lab, check your copy, or begin it anew.", no_args_is_help=True)
+app.add_typer(lab, name="lab")
 
 Dataset = Annotated[
     str,
@@ -49,6 +51,7 @@ Out = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", help="start at this notebook: its number or name")]
 Only = Annotated[str | None, typer.Option(help="this notebook alone: its number or name")]
+LabName = Annotated[str, typer.Argument(metavar="LAB", help="such as lab_01")]
 
 
 @app.callback()
@@ -147,6 +150,58 @@ def check(
     from utils.course import legibility  # imports PyTorch, which takes seconds
 
     typer.echo(legibility.of_tables(tables))
+
+
+@lab.command("start")
+def start_lab(name: LabName) -> None:
+    """Copy a lab to labs/mine/, where you write in it."""
+    from utils.course.labs import workbook
+
+    typer.echo(workbook.start(name))
+
+
+@lab.command("reset")
+def reset_lab(name: LabName) -> None:
+    """Begin a lab anew; your copy is moved to labs/mine/backup/ first."""
+    from utils.course.labs import workbook
+
+    place, backup = workbook.reset(name)
+    if backup:
+        typer.echo(f"your copy is kept in {backup}")
+    typer.echo(place)
+
+
+@lab.command("check")
+@app.command("check")
+def check_lab(name: LabName) -> None:
+    """Run your copy of a lab from top to bottom and say which tasks are solved; status 1 where one is not."""
+    from utils.course.labs import workbook
+
+    standings = workbook.check(name)
+    for standing in standings:
+        typer.echo(f"{standing.task:28} {standing.state:12} {standing.words}".rstrip())
+    if any(standing.state != workbook.SOLVED for standing in standings):
+        raise typer.Exit(1)
+
+
+@lab.command("solution")
+def show_solution(name: LabName) -> None:
+    """Print what the author of a lab wrote in its place."""
+    from utils.course.labs import workbook
+
+    for task, source in workbook.solutions(name):
+        typer.echo(f"# {task}\n{source}\n")
+
+
+@app.command()
+def progress() -> None:
+    """Show how many tasks of each lab are solved."""
+    from utils.course.labs import workbook
+
+    for one in workbook.progress():
+        bar = "#" * one.n_solved + "." * (one.n_tasks - one.n_solved)
+        begun = "" if one.is_begun else f"   begin with: course lab start {one.lab}"
+        typer.echo(f"{one.lab}  {bar}  {one.n_solved} of {one.n_tasks} solved{begun}")
 
 
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:

@@ -1,0 +1,177 @@
+"""A learner's own copies of the labs, under `labs/mine/`: begun, checked, begun anew with a backup, and their progress.
+
+Nothing else writes there, and nothing here ever removes what a learner wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from utils import disk, settings
+from utils.course.labs import checks
+
+SECONDS_A_CELL = 300
+SOLVED, NOT_YET, NOT_WRITTEN, NOT_REACHED = "solved", "not yet", "not written", "not reached"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a graded cell of a lab stands: one of the words above, and what its check says."""
+
+    task: str
+    state: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many tasks of a lab are solved, of how many; whether it was begun."""
+
+    lab: str
+    n_solved: int
+    n_tasks: int
+    is_begun: bool
+
+
+def release(lab: str) -> Path:
+    """The notebook of a lab as a learner gets it."""
+    checks.tasks_of(lab)
+    return settings.ROOT / "labs" / "release" / lab / f"{lab}.ipynb"
+
+
+def master(lab: str) -> Path:
+    """The notebook of a lab with its solutions."""
+    checks.tasks_of(lab)
+    return settings.ROOT / "labs" / "source" / lab / f"{lab}.ipynb"
+
+
+def copy_of(lab: str) -> Path:
+    """The learner's copy, there or not."""
+    checks.tasks_of(lab)
+    return settings.ROOT / "labs" / "mine" / lab / f"{lab}.ipynb"
+
+
+def start(lab: str) -> Path:
+    """Copy a lab's release to the learner's place.
+
+    Raises:
+        ValueError: there is no such lab, or the learner has a copy.
+    """
+    place = copy_of(lab)
+    if place.parent.exists():
+        raise ValueError(
+            f"{_shown(place)}: is there; go on, or begin anew with: course lab reset {lab} (yours is kept)"
+        )
+    with disk.whole_folder(place.parent) as new:
+        shutil.copy2(release(lab), new / place.name)
+        (new / checks.PROGRESS).write_text('{"solved": []}\n', encoding="utf-8")
+    return place
+
+
+def reset(lab: str) -> tuple[Path, Path | None]:
+    """Begin a lab anew; the learner's copy is first moved to a dated backup.
+
+    Returns:
+        The new copy, and the backup's folder if there was something to keep.
+    """
+    place, backup = copy_of(lab), None
+    if place.parent.exists():
+        backup = _free(place.parents[1] / "backup" / f"{lab}-{datetime.now():%Y-%m-%d-%H%M%S}")
+        backup.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.rename(backup)
+    return start(lab), backup
+
+
+def check(lab: str) -> list[Standing]:
+    """Run a learner's copy in a fresh kernel and say how every task stands; the copy itself is left as it is.
+
+    Raises:
+        ValueError: the lab was not begun, or its file is no notebook.
+    """
+    place = copy_of(lab)
+    if not place.exists():
+        raise ValueError(f"{_shown(place)}: is not there; begin with: course lab start {lab}")
+    try:
+        nb = nbformat.read(place, as_version=4)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{_shown(place)}: is no notebook ({str(error).splitlines()[0]}); see: course lab reset {lab}"
+        ) from None
+    _execute(nb, folder=place.parent)
+    found = list(_standings(nb))
+    solved = sorted(one.task for one in found if one.state == SOLVED)
+    disk.write_whole(place.with_name(checks.PROGRESS), json.dumps({"solved": solved}) + "\n")
+    return found
+
+
+def progress() -> list[Progress]:
+    """Of every lab, in their order."""
+    return [_progress_of(lab) for lab in checks.labs()]
+
+
+def solutions(lab: str) -> list[tuple[str, str]]:
+    """(task, source) of every cell of a lab that a learner writes, as its author wrote it."""
+    nb = nbformat.read(master(lab), as_version=4)
+    return [(cell.metadata.nbgrader.grade_id, cell.source) for cell in nb.cells if _mark(cell).get("solution")]
+
+
+def graded(nb: NotebookNode) -> Iterator[tuple[str, NotebookNode]]:
+    """The cells that decide whether a task is solved, by the task's name."""
+    for cell in nb.cells:
+        if cell.cell_type == "code" and _mark(cell).get("grade"):
+            yield cell.metadata.nbgrader.grade_id.removeprefix("check-").replace("-", "."), cell
+
+
+def _mark(cell: NotebookNode) -> NotebookNode:
+    """nbgrader's metadata of a cell, empty where it has none."""
+    return cell.metadata.get("nbgrader", NotebookNode())
+
+
+def _execute(nb: NotebookNode, *, folder: Path) -> None:
+    from nbclient import NotebookClient
+
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(nb, timeout=SECONDS_A_CELL, allow_errors=True, resources=resources).execute()
+
+
+def _standings(nb: NotebookNode) -> Iterator[Standing]:
+    for task, cell in graded(nb):
+        error = next((output for output in cell.outputs if output.output_type == "error"), None)
+        if error is None:
+            yield Standing(task, SOLVED if cell.execution_count else NOT_REACHED)
+        elif error.ename == NotImplementedError.__name__:
+            yield Standing(task, NOT_WRITTEN)
+        else:
+            yield Standing(task, NOT_YET, f"{error.evalue}" if error.ename == checks.NotYet.__name__ else _words(error))
+
+
+def _words(error: NotebookNode) -> str:
+    return f"{error.ename}: {error.evalue}"
+
+
+def _progress_of(lab: str) -> Progress:
+    tasks = [task for task, _ in graded(nbformat.read(release(lab), as_version=4))]
+    path = copy_of(lab).with_name(checks.PROGRESS)
+    solved = set(disk.read_object(path).get("solved", []))
+    return Progress(lab, len(solved & set(tasks)), len(tasks), path.exists())
+
+
+def _free(folder: Path) -> Path:
+    """That folder, or one with a number after its name where it is taken."""
+    taken, number = folder, 1
+    while taken.exists():
+        number += 1
+        taken = folder.with_name(f"{folder.name}-{number}")
+    return taken
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(settings.ROOT)
