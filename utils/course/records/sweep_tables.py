@@ -69,8 +69,8 @@ def crossover(cells: Sequence[Cell]) -> str:
     said = [f"scores pay at {_listed(pays)} judged queries" if pays else "scores surely pay at none of these sizes"]
     if harms:
         said.append(f"labels alone are surely better at {_listed(harms)}")
-    elif len(pays) < len(worth):
-        said.append(f"no difference is sure at {_listed([n for n in worth if n not in pays])}")
+    if unsure := [n for n in worth if n not in pays and n not in harms]:
+        said.append(f"no difference is sure at {_listed(unsure)}")
     return "; ".join(said)
 
 
