@@ -46,6 +46,17 @@ def test_a_processor_without_bfloat16_trains_in_fp32(kinds):
     assert kinds(of_use=False) == {"training": {torch.float32}, "evaluation": {torch.float32}}
 
 
+def test_attention_takes_its_plain_formula_in_bfloat16_alone(monkeypatch):
+    def is_fused():
+        return torch.backends.cuda.flash_sdp_enabled()  # the switch of all devices
+
+    for of_use in (True, False):
+        monkeypatch.setattr(mixed_precision, "is_of_use", lambda of_use=of_use: of_use)
+        with mixed_precision.autocast(torch.device("cpu")):
+            assert is_fused() is not of_use and torch.is_autocast_enabled("cpu") is of_use
+        assert is_fused() and not torch.is_autocast_enabled("cpu")
+
+
 @pytest.mark.parametrize(
     ("capabilities", "of_use"),
     [

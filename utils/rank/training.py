@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from transformers import (
 
 from utils import disk, environment
 from utils.data.catalogue import rows_by_query, texts_of
-from utils.rank import lists, metrics, mixed_precision, runtimes
+from utils.rank import first_token, lists, metrics, mixed_precision, runtimes
 from utils.rank.lists import Lists
 from utils.rank.metrics import Quality
 from utils.rank.setting import Budget, Setting
@@ -109,7 +109,11 @@ def fit(
     Biases is used when WANDB_PROJECT is set.
     """
     setting.log_folder.mkdir(parents=True, exist_ok=True)
-    with disk.scratch(setting.log_folder / "checkpoints") as checkpoints, dropout(model, budget.dropout):
+    with (
+        disk.scratch(setting.log_folder / "checkpoints") as checkpoints,
+        dropout(model, budget.dropout),
+        first_token.computed_alone(model),
+    ):
         trainer = JudgedTrainer(
             model=model,
             args=_arguments(checkpoints, setting=setting, budget=budget),
@@ -133,7 +137,7 @@ class JudgedTrainer(Trainer):
 
     judge: Callable[..., float]
 
-    def compute_loss_context_manager(self):
+    def compute_loss_context_manager(self) -> AbstractContextManager:
         return mixed_precision.autocast(self.args.device)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
@@ -190,7 +194,8 @@ def evaluate(
 ) -> Quality:
     """Quality of a model in memory on judged pairs."""
     scorer = runtimes.wrap_torch(model, tokenizer=tokenizer, threads=torch.get_num_threads(), max_tokens=max_tokens)
-    scores = scorer.score(texts_of(pairs))
+    with first_token.computed_alone(model):
+        scores = scorer.score(texts_of(pairs))
     return metrics.evaluate(pairs, scores, top_gain=top_gain)
 
 
