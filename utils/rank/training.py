@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,11 +93,13 @@ class Task:
         lists: in the order of training; neighbours were chosen for one another.
         collate: makes a batch of some lists, with `labels` in it.
         loss: takes the model's outputs and `labels`.
+        reads_all_tokens: whether it looks at what the last layer makes of every token, and not of the first alone.
     """
 
     lists: Lists
     collate: Callable[[Sequence[dict]], dict[str, torch.Tensor]]
     loss: Callable[..., torch.Tensor]
+    reads_all_tokens: bool = False
 
 
 def fit(
@@ -112,7 +114,7 @@ def fit(
     with (
         disk.scratch(setting.log_folder / "checkpoints") as checkpoints,
         dropout(model, budget.dropout),
-        first_token.computed_alone(model),
+        nullcontext() if task.reads_all_tokens else first_token.computed_alone(model),
     ):
         trainer = JudgedTrainer(
             model=model,

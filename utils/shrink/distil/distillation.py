@@ -61,7 +61,8 @@ def distil(
     drawn = draw(scored, tokenizer=tokenizer, setting=setting, budget=budget)
     inside = matched(student, match=match, loss=loss_of_lists) if match else nullcontext(loss_of_lists)
     with inside as whole_loss:
-        task = Task(drawn, collate=partial(collate, tokenizer=tokenizer), loss=whole_loss)
+        collated = partial(collate, tokenizer=tokenizer)
+        task = Task(drawn, collate=collated, loss=whole_loss, reads_all_tokens=match is not None)
         return training.fit(student, task=task, tokenizer=tokenizer, setting=setting, budget=budget)
 
 
