@@ -5,14 +5,12 @@ import shutil
 import time
 
 import nbformat
-import numpy as np
 import papermill
 import pytest
 from nbgrader.validator import Validator
 
 from authoring import labs as authors
-from utils.course.labs import checks, lab_01, lab_02, workbook
-from utils.rank import metrics, training
+from utils.course.labs import checks, workbook
 
 LABS = checks.labs()
 BUDGET_S = 120  # of a whole master, on a machine that does other things as well
@@ -75,29 +73,3 @@ def test_every_misconception_is_told_apart_from_the_right_answer_and_from_the_ot
             with pytest.raises(checks.NotYet) as told:
                 checks.verify(f"{lab}.{name}", wrong)
             assert words in str(told.value)
-
-
-def test_what_lab_01_calls_right_is_what_the_course_computes():
-    for case in checks.find("lab_01.ndcg").cases(0):
-        gains, scores, depth = (case.arguments[name] for name in ("gains", "scores", "depth"))
-        if depth == metrics.DEPTH and gains.any():
-            assert lab_01.ndcg(gains, scores, depth) == pytest.approx(metrics.ndcg10(gains, scores=scores))
-    for case in checks.find("lab_01.listwise_loss").cases(0):
-        scores, gains = case.arguments["scores"], case.arguments["gains"]
-        of_course = training.loss_of_lists(scores[None], gains[None])
-        assert float(lab_01.listwise_loss(scores, gains)) == pytest.approx(float(of_course), abs=1e-6)
-
-
-def test_what_lab_02_calls_right_is_what_the_course_counts():
-    from transformers import BertConfig
-
-    from utils.measure import cost, timing
-
-    config = BertConfig(hidden_size=384, num_attention_heads=12, num_hidden_layers=1, intermediate_size=8)
-    by_part = cost.macs_by_hand(config, n_tokens=25)
-    of_course = by_part["projections (Q, K, V, output)"] + by_part["attention (scores and sums)"]
-    assert lab_02.attention_macs(25, 384, 12) == of_course
-    slow, fast = np.array([20.0, 23.0, 61.0, 18.0]), np.array([10.0, 11.0, 30.0, 10.0])
-    draws = np.random.default_rng(0).integers(4, size=(timing.N_RESAMPLES, 4))
-    found = timing.ratio(timing.Timing(tuple(slow)), timing.Timing(tuple(fast)))
-    assert lab_02.ratio_interval(slow, fast, draws) == pytest.approx((found.median, found.low, found.high))

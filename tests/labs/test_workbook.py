@@ -98,6 +98,22 @@ def test_progress_names_the_command_for_a_lab_that_was_not_begun(mine, capsys):
     assert "0 of 2 solved   begin with: course lab start lab_01" in run(capsys, "progress")[1]
 
 
+def test_progress_is_exported_as_a_table_with_the_last_figure_of_an_open_task(mine, capsys, tmp_path):
+    folder = workbook.start("lab_01").parent
+    (folder / checks.PROGRESS).write_text('{"solved": ["lab_01.ndcg"]}')
+    noted = [{"task": "lab_01.ndcg", "figure": "NDCG@10 on valid", "value": value} for value in (0.5, 0.7)]
+    (folder / checks.LEADERBOARD).write_text("\n".join([*map(json.dumps, noted), "cut sho"]))
+    status, out, _ = run(capsys, "progress", "--export", str(tmp_path / "mine.csv"))
+    assert status == 0 and "1 of 2 solved" in out
+    assert (tmp_path / "mine.csv").read_text().splitlines() == [
+        "lab,task,solved,figure,value",
+        "lab_01,lab_01.fuse,0,,",
+        "lab_01,lab_01.ndcg,1,NDCG@10 on valid,0.7",
+    ]
+    status, _, err = run(capsys, "progress", "--export", str(tmp_path / "nowhere" / "mine.csv"))
+    assert status == 1 and "nowhere" in err and not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("command", [["lab", "start"], ["lab", "reset"], ["check"], ["lab", "solution"]])
 def test_an_unknown_lab_is_refused_with_those_there_are(mine, capsys, command):
     status, _, err = run(capsys, *command, "lab_77")

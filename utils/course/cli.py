@@ -194,14 +194,21 @@ def show_solution(name: LabName) -> None:
 
 
 @app.command()
-def progress() -> None:
+def progress(
+    export: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="write a table of all tasks there as well (CSV)")
+    ] = None,
+) -> None:
     """Show how many tasks of each lab are solved."""
     from utils.course.labs import workbook
 
     for one in workbook.progress():
-        bar = "#" * one.n_solved + "." * (one.n_tasks - one.n_solved)
+        n_solved, n_tasks = len(one.solved), len(one.tasks)
+        bar = "#" * n_solved + "." * (n_tasks - n_solved)
         begun = "" if one.is_begun else f"   begin with: course lab start {one.lab}"
-        typer.echo(f"{one.lab}  {bar}  {one.n_solved} of {one.n_tasks} solved{begun}")
+        typer.echo(f"{one.lab}  {bar}  {n_solved} of {n_tasks} solved{begun}")
+    if export is not None:
+        typer.echo(workbook.export(export))
 
 
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:

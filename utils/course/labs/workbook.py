@@ -5,6 +5,8 @@ Nothing else writes there, and nothing here ever removes what a learner wrote.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -33,11 +35,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many tasks of a lab are solved, of how many; whether it was begun."""
+    """The tasks of a lab in their order, those that are solved, and whether it was begun."""
 
     lab: str
-    n_solved: int
-    n_tasks: int
+    tasks: list[str]
+    solved: set[str]
     is_begun: bool
 
 
@@ -117,6 +119,21 @@ def progress() -> list[Progress]:
     return [_progress_of(lab) for lab in checks.labs()]
 
 
+def export(path: Path) -> Path:
+    """Write a table of all tasks of all labs: lab, task, whether it is solved, and an open task's last figure.
+
+    Workshops collect these, one of each learner; the leaderboard beside a copy of a lab has every figure.
+    """
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerow(("lab", "task", "solved", "figure", "value"))
+    for one in progress():
+        figures = _last_figures(copy_of(one.lab).with_name(checks.LEADERBOARD))
+        for task in one.tasks:
+            writer.writerow((one.lab, task, int(task in one.solved), *figures.get(task, ("", ""))))
+    return disk.write_whole(path, page.getvalue())
+
+
 def solutions(lab: str) -> list[tuple[str, str]]:
     """(task, source) of every cell of a lab that a learner writes, as its author wrote it."""
     nb = nbformat.read(master(lab), as_version=4)
@@ -161,7 +178,19 @@ def _progress_of(lab: str) -> Progress:
     tasks = [task for task, _ in graded(nbformat.read(release(lab), as_version=4))]
     path = copy_of(lab).with_name(checks.PROGRESS)
     solved = set(disk.read_object(path).get("solved", []))
-    return Progress(lab, len(solved & set(tasks)), len(tasks), path.exists())
+    return Progress(lab, tasks, solved & set(tasks), path.exists())
+
+
+def _last_figures(leaderboard: Path) -> dict[str, tuple[str, float]]:
+    """(what it is, value) of each task that has one; a line that is none is passed over."""
+    found = {}
+    for line in leaderboard.read_text(encoding="utf-8").splitlines() if leaderboard.exists() else []:
+        try:
+            noted = json.loads(line)
+            found[noted["task"]] = (noted["figure"], noted["value"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
 
 
 def _free(folder: Path) -> Path:

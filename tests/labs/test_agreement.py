@@ -1,0 +1,156 @@
+"""What the labs call right is what the course itself computes, on the very inputs of their checks."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from utils.course.labs import checks, lab_01, lab_02, lab_03, lab_04, lab_05, lab_06
+from utils.measure import cost, timing
+from utils.rank import metrics, training
+from utils.shrink.distil import distil_losses, distillation
+from utils.shrink.prune import magnitude, pruning
+from utils.shrink.quantize import fake_quant, quantization
+from utils.shrink.sparsify import sparsity, structured_sparsity
+
+
+def inputs(task):
+    return [case.arguments for case in checks.find(task).cases(0)]
+
+
+def test_ndcg():
+    for given in inputs("lab_01.ndcg"):
+        if given["depth"] == metrics.DEPTH and given["gains"].any():
+            assert lab_01.ndcg(**given) == pytest.approx(metrics.ndcg10(given["gains"], scores=given["scores"]))
+
+
+def test_listwise_loss():
+    for given in inputs("lab_01.listwise_loss"):
+        of_course = training.loss_of_lists(given["scores"][None], given["gains"][None])
+        assert float(lab_01.listwise_loss(**given)) == pytest.approx(float(of_course), abs=1e-6)
+
+
+def test_macs_of_attention():
+    config = BertConfig(hidden_size=384, num_attention_heads=12, num_hidden_layers=1, intermediate_size=8)
+    by_part = cost.macs_by_hand(config, n_tokens=25)
+    of_course = by_part["projections (Q, K, V, output)"] + by_part["attention (scores and sums)"]
+    assert lab_02.attention_macs(25, 384, 12) == of_course
+
+
+def test_interval_of_a_ratio():
+    slow, fast = np.array([20.0, 23.0, 61.0, 18.0]), np.array([10.0, 11.0, 30.0, 10.0])
+    draws = np.random.default_rng(0).integers(4, size=(timing.N_RESAMPLES, 4))
+    found = timing.ratio(timing.Timing(tuple(slow)), timing.Timing(tuple(fast)))
+    assert lab_02.ratio_interval(slow, fast, draws) == pytest.approx((found.median, found.low, found.high))
+
+
+def bert(*, n_heads=4):
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "vocab_size": 50, "num_hidden_layers": 1}
+    torch.manual_seed(0)
+    return BertModel(BertConfig(**sizes, num_attention_heads=n_heads)).eval()
+
+
+def test_zeros_by_magnitude():
+    model = bert()
+    before = {name: layer.weight.detach().numpy().copy() for name, layer in magnitude.linear_layers(model).items()}
+    magnitude.zero_smallest(model, sparsity=0.5, scope="layer")
+    for name, layer in magnitude.linear_layers(model).items():
+        assert np.array_equal(layer.weight.detach().numpy(), lab_03.zero_smallest(before[name], 0.5)), name
+
+
+def test_importance_of_heads(monkeypatch):
+    """The course lays a gate on each head; the lab multiplies output and gradient: the chain rule makes them one."""
+    layer, outputs = torch.nn.Linear(12, 1), torch.randn(6, 5, 12, generator=torch.Generator().manual_seed(0))
+    outputs.requires_grad_()
+    gates = torch.ones(6, 3, requires_grad=True)
+    with pruning._gated([layer], [gates]):
+        losses = layer(outputs).tanh().sum(dim=(1, 2))  # one a list
+    of_gates, gradients = torch.autograd.grad(losses.sum(), [gates, outputs])
+    found = lab_03.head_importance(outputs.detach().numpy(), gradients.numpy(), 3)
+    np.testing.assert_allclose(found, of_gates.abs().mean(dim=0).numpy(), rtol=1e-4)
+
+
+def test_heads_that_leave():
+    model = bert()
+    attention = model.encoder.layer[0].attention
+    places = {name: getattr(attention.self, name) for name in lab_03.INWARDS} | {"output": attention.output.dense}
+    weights = {name: place.weight.detach().numpy().copy() for name, place in places.items()}
+    weights |= {f"{name}_bias": place.bias.detach().numpy().copy() for name, place in places.items()}
+    pruning.cut_heads(model, n_heads=2, importance=torch.tensor([[0.1, 0.9, 0.2, 0.8]]))
+    places = {name: getattr(attention.self, name) for name in lab_03.INWARDS} | {"output": attention.output.dense}
+    found = lab_03.cut_heads(weights, [1, 3], 4)
+    for name, place in places.items():
+        assert np.array_equal(found[name], place.weight.detach().numpy()), name
+        assert np.array_equal(found[f"{name}_bias"], place.bias.detach().numpy()), name
+
+
+def test_margin_mse():
+    for given in inputs("lab_04.margin_mse"):
+        of_course = distil_losses.margin_mse(given["student"][None], given["teacher"][None])
+        assert float(lab_04.margin_mse(**given)) == pytest.approx(float(of_course), abs=1e-6)
+
+
+def test_mixture():
+    for given in inputs("lab_04.mixture"):
+        of_course = distillation.list_loss(
+            {"logits": given["student"][:, None]},
+            torch.stack([given["teacher"], given["gains"]], dim=1)[None],
+            score_loss=distil_losses.list_net,
+            label_weight=given["label_weight"],
+        )
+        assert float(lab_04.mixture(**given)) == pytest.approx(float(of_course), abs=1e-6)
+
+
+def test_csr():
+    for given in inputs("lab_05.to_csr"):
+        stored = sparsity.arrays(given["matrix"], layout="CSR")
+        for mine, name in zip(lab_05.to_csr(**given), ("values", "columns", "starts"), strict=True):
+            assert np.array_equal(mine, stored[name]), name
+
+
+def test_break_even():
+    """The course's is of a matrix so large that the row starts do not count, and is a density."""
+    of_lab = lab_05.break_even(10**6, 10**6, 4, sparsity.INDEX_BYTES)
+    assert 1 - of_lab == pytest.approx(sparsity.break_even("CSR"), abs=1e-5)
+
+
+def test_two_of_four():
+    weight = np.random.default_rng(0).normal(size=(8, 16))
+    of_course = structured_sparsity.two_of_four(torch.from_numpy(abs(weight)))
+    assert np.array_equal(lab_05.mask_2_4(weight), of_course.numpy())
+
+
+def test_grid_of_each_output():
+    for given in inputs("lab_06.quantize"):
+        grid = quantization.symmetric(given["weight"], axis=0)
+        whole, scales = lab_06.quantize(**given)
+        is_used = abs(given["weight"]).max(axis=1) > 0  # a row of zeros may have any scale
+        np.testing.assert_allclose(scales[is_used], grid.scale[is_used, 0], rtol=1e-6)
+        assert np.array_equal(whole, quantization.quantize(given["weight"].astype(np.float32), grid))
+
+
+def test_product_of_whole_numbers():
+    rng = np.random.default_rng(0)
+    inputs, weight = rng.normal(size=(3, 8)), rng.normal(size=(4, 8))
+    whole, scales = lab_06.quantize(weight)
+    grid = quantization.symmetric(inputs)
+    found = lab_06.int8_product(inputs, float(grid.scale), whole.astype(np.int8), scales, np.zeros(4))
+    weight_grid = quantization.Grid(scales[None], np.zeros((1, 4), dtype=np.int32), -127, 127)
+    of_course = quantization.matmul(inputs, weight.T, a_grid=grid, b_grid=weight_grid)
+    np.testing.assert_allclose(found, of_course, rtol=1e-5, atol=1e-6)
+
+
+def test_straight_through():
+    """Beside the limit: half a step beyond it rounds to the limit, which the course's gradient lets pass."""
+    for given in inputs("lab_06.fake_quantize"):
+        both = []
+        for rounded in (
+            lambda values, limit: lab_06.fake_quantize(values, limit),
+            lambda values, limit: fake_quant.Round.apply(values, torch.tensor(limit / 127), 0, -127, 127),
+        ):
+            values = given["values"].clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(rounded(values, given["limit"]).sum(), values)
+            both.append((rounded(values, given["limit"]).detach(), gradient))
+        beside = (given["values"].abs() / given["limit"] - 1).abs() < 1 / 254
+        torch.testing.assert_close(both[0][0], both[1][0])
+        assert torch.equal(both[0][1][~beside], both[1][1][~beside])
