@@ -58,7 +58,7 @@ def test_zeros_by_magnitude():
         assert np.array_equal(layer.weight.detach().numpy(), lab_03.zero_smallest(before[name], 0.5)), name
 
 
-def test_importance_of_heads(monkeypatch):
+def test_importance_of_heads():
     """The course lays a gate on each head; the lab multiplies output and gradient: the chain rule makes them one."""
     layer, outputs = torch.nn.Linear(12, 1), torch.randn(6, 5, 12, generator=torch.Generator().manual_seed(0))
     outputs.requires_grad_()
