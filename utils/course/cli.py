@@ -37,6 +37,8 @@ data = typer.Typer(help="Fetch a public data set, or look at one before ranking 
 app.add_typer(data, name="data")
 lab = typer.Typer(help="Begin a lab, check your copy, or begin it anew.", no_args_is_help=True)
 app.add_typer(lab, name="lab")
+warm = typer.Typer(help="Carry a run to other machines, so that nobody waits for its stages.", no_args_is_help=True)
+app.add_typer(warm, name="warm")
 
 Dataset = Annotated[
     str,
@@ -150,6 +152,37 @@ def check(
     from utils.course import legibility  # imports PyTorch, which takes seconds
 
     typer.echo(legibility.of_tables(tables))
+
+
+@warm.command("pack")
+def pack(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="the file to write, such as room.zip")],
+    profile: ProfileName = "laptop",
+    dataset: Dataset = "synthetic",
+    seed: Seed = 0,
+    out: Out = "",
+) -> None:
+    """Run the notebooks that are not fresh, and put all that the run made into one file, with checksums."""
+    from utils.course import runner
+    from utils.course import warm as packing
+
+    folder = runner.run(profile=profile, dataset=dataset, seed=seed, out=out, echo=typer.echo)
+    name = identity.run_name(dataset=dataset, profile_name=profile, seed=seed)
+    packing.pack(folder, run=name, target=file)
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:,.0f} MB; on the other machine: course warm unpack {file.name}")
+
+
+@warm.command("unpack")
+def unpack(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="what was packed")],
+) -> None:
+    """Check every file of a packed run and put it where the notebooks look for it; they start at once."""
+    from utils.course import warm as packing
+
+    folder = packing.unpack(file)
+    name, profile, seed = folder.name.rsplit("-", 2)
+    data_set = "" if name == settings.EMBEDDED else " --dataset FOLDER, with the same data"
+    typer.echo(f"{folder}\nnext: course status --profile {profile} --seed {seed}{data_set}")
 
 
 @lab.command("start")
