@@ -29,9 +29,13 @@ def text(nb: NotebookNode) -> str:
     return nbformat.writes(nb) + "\n"
 
 
-def stamp(nb: NotebookNode) -> None:
-    """Say in the metadata that the outputs of `nb` are those of its cells."""
-    nb.metadata[STAMP] = dict(nb.metadata.get(STAMP, {})) | _state(nb)
+def stamp(nb: NotebookNode, *, seconds: float | None = None) -> None:
+    """Say in the metadata that the outputs of `nb` are those of its cells, and how long they took, where that is known.
+
+    Seconds are whole ones.
+    """
+    took = {} if seconds is None else {"seconds": round(seconds)}
+    nb.metadata[STAMP] = dict(nb.metadata.get(STAMP, {})) | _state(nb) | took
 
 
 def is_published(nb: NotebookNode) -> bool:

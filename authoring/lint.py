@@ -1,7 +1,7 @@
 """Faults of what is committed, found without running anything: notebooks and the pages of the repository.
 
 Here are a notebook's anatomy, its code cells and whether its outputs are theirs. What outputs may show is in `outputs`,
-typed numbers are in `typed_numbers`, links and spelling in `prose`.
+typed numbers are in `typed_numbers`, minutes in `reading`, links and spelling in `prose`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
-from authoring import boxes, committed_form, outputs, prose, typed_numbers
+from authoring import boxes, committed_form, outputs, prose, reading, typed_numbers
 from utils import freshness, settings
 from utils.course import runner
 
@@ -124,8 +124,7 @@ def _prose_problems(nb: NotebookNode, *, number: str) -> Iterator[Problem]:
     for wanted in PARTS:
         if not any(block.text.startswith(wanted) for block in blocks):
             yield None, f"nothing begins with '{wanted}'; add that part"
-    if not any(block.tag == "th" and block.text.startswith("minutes") for block in blocks):
-        yield 0, "no table says how many minutes the notebook takes; add the column 'minutes on 2 cores'"
+    yield from reading.problems(nb)
 
 
 def _begin_problems(nb: NotebookNode, *, name: str, first: int, tree: ast.Module | None) -> Iterator[Problem]:
@@ -197,3 +196,5 @@ def _listing_problems(readme: Path) -> Iterator[str]:
         yield f"no table lists notebooks/{name}; add its line"
     for name in sorted(listed - there):
         yield f"a table lists notebooks/{name}, which is not there; remove its line"
+    by_link = {f"notebooks/{path.name}": nb for path in runner.notebooks() if (nb := _read(path)[0])}
+    yield from reading.listing_problems(readme.read_text(encoding="utf-8"), notebooks=by_link)

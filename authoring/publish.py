@@ -11,7 +11,7 @@ import nbformat
 
 from authoring import boxes, committed_form, outputs
 from utils import disk
-from utils.course import runner
+from utils.course import execution, runner
 from utils.course.execution import RunFailed
 
 COLOURS = 256  # of a published picture
@@ -55,7 +55,7 @@ def _published(path: Path, *, executed: Path) -> nbformat.NotebookNode:
                 _refuse(outputs.output_problems(output), place=f"{path.name} cell {index}")
             own.update(outputs=kept, execution_count=cell.execution_count)
     _refuse((f"cell {index}: {problem}" for index, problem in boxes.fill(master)), place=path.name)
-    committed_form.stamp(master)
+    committed_form.stamp(master, seconds=execution.stamp(executed).get("seconds"))
     _refuse(outputs.size_problems(committed_form.text(master)), place=path.name)
     return master
 

@@ -21,9 +21,9 @@ TITLE = """# 01 Made
 
 **Promise:** you see a notebook.
 
-| you will learn | minutes on 2 cores |
-|---|---|
-| nothing | 1 |"""
+| you will learn | minutes to read | minutes to run on 2 cores |
+|---|---|---|
+| nothing | 1 | 1 |"""
 END = """**Check yourself.**
 1. Why?
 

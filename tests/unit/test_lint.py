@@ -94,7 +94,7 @@ ANATOMY = [
     (without(2, "made"), 2, "begins the notebook '01_', but the file is called 01_made"),
     (source(8, "1"), 8, "the last code cell does not call run.finish"),
     (without(0, "01 "), 0, "is no title; open the notebook with a markdown cell '# 01 ...'"),
-    (without(0, "minutes"), 0, "no table says how many minutes"),
+    (without(0, "minutes to read"), 0, "no table says how many minutes it takes; add the column 'minutes to read'"),
     (without(0, "Promise"), None, "nothing begins with 'Promise'"),
     (without(3, "By hand"), None, "no heading says 'by hand'"),
     (without(5, "Measured"), None, "no heading says 'Measured'"),
