@@ -77,6 +77,21 @@ def test_a_copy_is_checked_as_it_is_and_what_is_solved_is_remembered(mine, capsy
     assert status == 1 and "not yet" in out and "0.796708 is expected, 0.5 came" in out
 
 
+def test_a_function_without_an_end_is_stopped_and_the_next_task_is_checked(mine, capsys, monkeypatch):
+    monkeypatch.setattr(workbook, "SECONDS_A_CELL", 20)  # the set-up cell needs a few of them
+    place = workbook.start("lab_01")
+    write(place, "lab_01-fuse", "def fuse(bm25, cosine):\n    while True:\n        pass")
+    status, out, err = run(capsys, "check", "lab_01")
+    fuse, ndcg = out.splitlines()
+    assert status == 1 and "took more than 20 s, and was stopped" in fuse and "not written" in ndcg and err == ""
+
+
+def test_a_kernel_that_dies_is_told(mine, capsys):
+    write(workbook.start("lab_01"), "lab_01-fuse", "import os\nos._exit(1)")
+    status, _, err = run(capsys, "check", "lab_01")
+    assert status == 2 and "labs/mine/lab_01: the kernel died at work" in err
+
+
 def test_a_check_in_the_notebook_itself_is_remembered_beside_it_and_nowhere_else(mine, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checks.verify("lab_01.fuse", checks.find("lab_01.fuse").right)

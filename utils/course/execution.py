@@ -90,7 +90,7 @@ def _papermill(job: Job) -> None:
             parameters=job.passed,
             kernel_name="python3",
             language="python",
-            kernel_manager_class=_own_kernel(),
+            kernel_manager_class=own_kernel(),
             extra_arguments=["--log-level=CRITICAL"],  # a kernel that is stopped at work logs a traceback
             cwd=str(settings.NOTEBOOKS),
             progress_bar={"desc": job.source.stem, "leave": False, "disable": None},
@@ -103,7 +103,7 @@ def _papermill(job: Job) -> None:
         raise _failure(job, f"its kernel did not start: {error}") from error
 
 
-def _own_kernel() -> type:
+def own_kernel() -> type:
     """A kernel of this very interpreter, whatever kernels the user has installed under the same name.
 
     MPLBACKEND is not for it: with a window's or a file's backend its pictures would not be in the notebook.

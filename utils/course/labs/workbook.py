@@ -18,9 +18,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from utils import disk, settings
+from utils.course import execution
 from utils.course.labs import checks
 
-SECONDS_A_CELL = 300
+SECONDS_A_CELL = 120
 SOLVED, NOT_YET, NOT_WRITTEN, NOT_REACHED = "solved", "not yet", "not written", "not reached"
 
 
@@ -153,10 +154,29 @@ def _mark(cell: NotebookNode) -> NotebookNode:
 
 
 def _execute(nb: NotebookNode, *, folder: Path) -> None:
-    from nbclient import NotebookClient
+    """Run all cells, those after an error too; a cell that takes too long is interrupted.
 
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(nb, timeout=SECONDS_A_CELL, allow_errors=True, resources=resources).execute()
+    Raises:
+        ValueError: the kernel died.
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import DeadKernelError
+
+    client = NotebookClient(
+        nb,
+        timeout=SECONDS_A_CELL,
+        interrupt_on_timeout=True,
+        allow_errors=True,
+        kernel_name="python3",
+        kernel_manager_class=execution.own_kernel(),
+        resources={"metadata": {"path": str(folder)}},
+    )
+    try:
+        client.execute()
+    except DeadKernelError:
+        raise ValueError(
+            f"{_shown(folder)}: the kernel died at work; look for a cell that ends it or fills the memory"
+        ) from None
 
 
 def _standings(nb: NotebookNode) -> Iterator[Standing]:
@@ -167,10 +187,14 @@ def _standings(nb: NotebookNode) -> Iterator[Standing]:
         elif error.ename == NotImplementedError.__name__:
             yield Standing(task, NOT_WRITTEN)
         else:
-            yield Standing(task, NOT_YET, f"{error.evalue}" if error.ename == checks.NotYet.__name__ else _words(error))
+            yield Standing(task, NOT_YET, _words(error))
 
 
 def _words(error: NotebookNode) -> str:
+    if error.ename == checks.NotYet.__name__:
+        return error.evalue
+    if error.ename == KeyboardInterrupt.__name__:
+        return f"took more than {SECONDS_A_CELL} s, and was stopped"
     return f"{error.ename}: {error.evalue}"
 
 
