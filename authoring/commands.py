@@ -37,7 +37,7 @@ def results(
     ] = False,
     profile: ProfileName = "laptop",
 ) -> None:
-    """Record teacher and recipes over data sets and seeds under data/results/; README.md's tables; hours."""
+    """Record teacher and recipes over data sets and seeds under data/results/, and the pages that show them; hours."""
     from authoring import records as studies
     from utils.shrink import recipe as recipes
 

@@ -24,7 +24,7 @@ Problem = tuple[
 
 LONGEST_CELL = 15
 PARAMETERS = ("PROFILE", "DATASET", "SEED", "OUT")
-PAGES = ("README.md", "GLOSSARY.md", "CONTRIBUTING.md", "data/README.md", "labs/INSTRUCTOR.md")
+PAGES = ("README.md", "GLOSSARY.md", "CONTRIBUTING.md", "data/README.md", "docs/results.md", "labs/INSTRUCTOR.md")
 RESTORE = "run: course tidy, if only an editor changed it, or make notebooks"
 HEADINGS = ("by hand", "Measured", "How it goes wrong", "When to use it")
 PARTS = ("Promise", "Check yourself", "Papers")

@@ -1,4 +1,4 @@
-"""The slow study behind README.md's tables: the teacher of notebook 01 and the recipes, over data sets and seeds.
+"""The slow study behind docs/results.md: the teacher of notebook 01 and the recipes, over data sets and seeds.
 
 Each run is recorded in a file of its own. The study goes on where it stopped: a run that is recorded and whose code has
 not changed since is not made again, and neither is a stage of a run that was killed.
@@ -66,14 +66,14 @@ def study(
     n_folds: int = 0,
     echo: Callable[[str], object] = print,
 ) -> list[Path]:
-    """Make and record a run for every data set and seed, each with all recipes, and put the tables into README.md.
+    """Make and record a run for every data set and seed, each with all recipes, and write the pages.
 
     Args:
         n_folds: a run for each of so many folds of every data set, which together test every judged query once; 0: the
             data as they are.
 
     Raises:
-        ValueError: unusable data, an unknown profile, README.md without its marks, or an older record of a run that
+        ValueError: unusable data, an unknown profile, a page without its marks, or an older record of a run that
             holds a recipe that is not among these.
         RunFailed: a notebook stopped; runs recorded before stay recorded.
     """

@@ -1,7 +1,11 @@
-"""README.md's tables of results, written from the recorded files: no figure of it is typed."""
+"""What the recorded files say, on pages: README.md has it in short with a picture, docs/results.md whole.
+
+No figure of either is typed.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import textwrap
 from collections.abc import Sequence
@@ -16,39 +20,74 @@ from utils.course.records.recorded_sweep import Cell
 from utils.rank import baselines
 
 README = settings.ROOT / "README.md"
+PAGE = settings.ROOT / "docs" / "results.md"
+PICTURE = settings.ROOT / "docs" / "quality_and_cost.svg"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 FIRST_BEGIN, FIRST_END = "<!-- headline: begin -->", "<!-- headline: end -->"
 NOTHING = "No run of the shop as it is now has been recorded yet; `course results` makes them.\n"
 WIDTH = 120  # characters of a line
+ALT = "Judged NDCG@10 against dollars for a million queries, from the teacher to the student in int8"
 NAMES = {settings.EMBEDDED: "The embedded shop"}
 
 
 def write() -> None:
-    """Put the headline and the tables of all recorded data sets into README.md; ValueError when a mark is missing."""
-    disk.write_whole(README, with_results(README.read_text(encoding="utf-8")))
+    """Put what is recorded into README.md and docs/results.md, and draw the picture; ValueError without the marks."""
+    pages = {page: page.read_text(encoding="utf-8") for page in (README, PAGE)}
+    changed = {README: with_headline(pages[README]), PAGE: with_tables(pages[PAGE])}
+    for page, text in changed.items():
+        disk.write_whole(page, text)
+    if drawn := picture():
+        disk.write_whole(PICTURE, drawn)
 
 
-def with_results(page: str) -> str:
-    """The page with what the shop's records say at its head, and a table for every recorded data set below.
+def with_headline(page: str) -> str:
+    """README.md with what the shop's records say in short between its marks; ValueError where one is missing."""
+    return _between(page, FIRST_BEGIN, FIRST_END, headline() or NOTHING)
 
-    Raises:
-        ValueError: a mark is missing.
-    """
-    page = _between(page, FIRST_BEGIN, FIRST_END, headline() or NOTHING)
+
+def with_tables(page: str) -> str:
+    """docs/results.md with the tables of every recorded data set; ValueError where a mark is missing."""
     return _between(page, BEGIN, END, sections() or NOTHING)
 
 
 def headline() -> str:
-    """What the course gives on the embedded shop, in a sentence; "" before that is recorded."""
-    said = recorded_kept.headline(recorded.read(dataset_hash=recorded.newest_hash(settings.EMBEDDED)))
-    return textwrap.fill(f"**On the embedded shop.** {said}", width=WIDTH) + "\n" if said else ""
+    """What the course gives on the embedded shop: a sentence, a short table, the picture; "" before it is recorded."""
+    records = _of_shop()
+    if not (said := recorded_kept.headline(records)):
+        return ""
+    text = textwrap.fill(f"**On the embedded shop.** {said}", width=WIDTH) + "\n"
+    short, _ = recorded_kept.in_short(records)
+    if short.empty:
+        return text
+    return f"{text}\n{_markdown(short)}\n![{ALT}](docs/{PICTURE.name})\n"
+
+
+def picture() -> str:
+    """The short table's quality against its dollars, as SVG that is always the same; "" before it is recorded."""
+    from matplotlib import rc_context
+
+    from utils.measure import plots
+
+    _, points = recorded_kept.in_short(_of_shop())
+    if not points:
+        return ""
+    (before, teacher), *_, (after, shipped) = points.values()
+    title = f"From ${before:.2f} to ${after:.2f} for a million queries, at {shipped / teacher:.1%} of the quality"
+    with rc_context({"svg.hashsalt": "rank-for-less", "svg.fonttype": "path"}):
+        drawn = io.StringIO()
+        plots.quality_against_dollars(points, title=title).savefig(drawn, format="svg", metadata={"Date": None})
+    return "\n".join(line.rstrip() for line in drawn.getvalue().splitlines()) + "\n"
+
+
+def _of_shop() -> list[Record]:
+    return recorded.read(dataset_hash=recorded.newest_hash(settings.EMBEDDED))
 
 
 def _between(page: str, begin: str, end: str, text: str) -> str:
     before, found, rest = page.partition(begin)
     _, found_end, after = rest.partition(end)
     if not found or not found_end:
-        raise ValueError(f"README.md: the marks {begin} and {end} are missing; put them around what is recorded")
+        raise ValueError(f"the marks {begin} and {end} are missing; put them around what is recorded")
     return f"{before}{begin}\n{text}{end}{after}"
 
 

@@ -40,6 +40,9 @@ def test_report_shows_every_row(out):
     assert page.count("data:image/png;base64") + page.count("<svg") >= 2
 
 
+RENDER = "run: course results, which makes nothing anew that is recorded"
+
+
 @pytest.mark.parametrize("path", [*runner.notebooks(), *lint.pages()], ids=lambda path: path.name)
 def test_what_is_committed_has_no_fault_that_can_be_seen_without_running_it(path):
     assert lint.problems([path]) == []
@@ -51,9 +54,10 @@ def cells_of(html: str) -> list[list[str]]:
     return [line for line in lines if line[0] != "row" and any(line)]
 
 
-def test_readme_shows_what_the_recorded_results_render_to():
-    page = results_page.README.read_text(encoding="utf-8")
-    assert results_page.with_results(page) == page, "run: course results"
+def test_the_pages_show_what_the_recorded_results_render_to():
+    readme, page = (path.read_text(encoding="utf-8") for path in (results_page.README, results_page.PAGE))
+    assert results_page.with_headline(readme) == readme and results_page.with_tables(page) == page, RENDER
+    assert results_page.PICTURE.exists(), RENDER
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,10 @@ def course(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(settings, "NOTEBOOKS", folder)
     monkeypatch.setattr(settings, "ARTIFACTS", tmp_path / "artifacts")
-    monkeypatch.setattr(results_page, "README", tmp_path / "README.md")
-    marks = (results_page.FIRST_BEGIN, results_page.FIRST_END, results_page.BEGIN, results_page.END)
-    results_page.README.write_text("before {} old {} between {} old {} after".format(*marks))
+    for page, file in (("README", "README.md"), ("PAGE", "results.md"), ("PICTURE", "picture.svg")):
+        monkeypatch.setattr(results_page, page, tmp_path / file)
+    results_page.README.write_text(f"before {results_page.FIRST_BEGIN} old {results_page.FIRST_END} after")
+    results_page.PAGE.write_text(f"before {results_page.BEGIN} old {results_page.END} after")
     return SimpleNamespace(folder=folder, write=lambda name, nb: nbformat.write(nb, folder / f"{name}.ipynb"))
 
 

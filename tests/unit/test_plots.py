@@ -21,6 +21,7 @@ DRAWN = {
     "spread": lambda: plots.spread({NAME: [0.5, 1.0]}, title=NAME),
     "quality_by_kind": lambda: plots.quality_by_kind({NAME: {NAME: (0.5, 3)}}, title=NAME),
     "quality_against_latency": lambda: plots.quality_against_latency(ROWS, title=NAME),
+    "quality_against_dollars": lambda: plots.quality_against_dollars({NAME: (0.5, 0.8)}, title=NAME),
     "quality_against_work": lambda: plots.quality_against_work({NAME: [(1e8, 0.8)]}, title=NAME),
     "quality_by_judged": lambda: plots.quality_by_judged({NAME: [(100, 0.7), (400, 0.8)]}, title=NAME),
     "size_and_work": lambda: plots.size_and_work(ROWS, title=NAME),
@@ -107,6 +108,14 @@ def test_slices_draw_one_series_a_ranker_with_the_kinds_counted():
     (axes,) = plots.quality_by_kind(slices, title="x").axes
     assert [list(line.get_xdata()) for line in axes.lines] == [[0.5, 0.25], [1.0, 0.75]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["head (3)", "tail (4)"]
+
+
+def test_rankers_lie_at_their_dollars_with_their_names_beside_them():
+    (axes,) = plots.quality_against_dollars({"teacher": (15.0, 0.84), "student": (0.5, 0.85)}, title="x").axes
+    assert [tuple(mark.get_offsets()[0]) for mark in axes.collections] == [(15.0, 0.84), (0.5, 0.85)]
+    assert [text.get_text() for text in axes.texts] == ["teacher", "student"]
+    assert [text.get_ha() for text in axes.texts] == ["right", "left"]  # towards the middle
+    assert axes.get_xscale() == "log" and "dollars" in axes.get_xlabel() and "NDCG@10" in axes.get_ylabel()
 
 
 def test_families_of_models_are_lines_from_little_work_to_much():

@@ -127,14 +127,15 @@ def test_changed_code_makes_a_run_again_and_a_damaged_file_too(runs, course, res
 
 
 def test_a_study_puts_a_table_of_every_data_set_between_the_marks(runs):
-    before = results_page.README.read_text()
     study([0, 1])
-    page = results_page.README.read_text()
-    assert page.startswith("before ") and page.endswith(" after") and " old " in before and " old " not in page
+    readme, page = results_page.README.read_text(), results_page.PAGE.read_text()
+    for text in (readme, page):
+        assert text.startswith("before ") and text.endswith(" after") and " old " not in text
     assert "**The embedded shop**, 7 test queries:" in page and "seeds 0, 1" in page and "2026-01-31" in page
-    assert results_page.with_results(page) == page
-    with pytest.raises(ValueError, match="the marks .* are missing"):
-        results_page.with_results("no marks")
+    assert results_page.with_headline(readme) == readme and results_page.with_tables(page) == page
+    for put in (results_page.with_headline, results_page.with_tables):
+        with pytest.raises(ValueError, match="the marks .* are missing"):
+            put("no marks")
 
 
 def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_run(runs):
@@ -147,9 +148,9 @@ def test_what_is_kept_of_the_teacher_is_pooled_and_its_cost_is_divided_within_a_
     assert line["× teacher in int8 [95%]"] == "8.0 × [8.0, 10.0]"
     short = "NDCG@10, labels alone"  # 91.7%, and an interval over labels alone that holds 0
     assert (line["bytes to ship"], line["MACs"], line["short of the target"]) == ("9.0%", "10.0%", short)
-    page = results_page.README.read_text()
+    page = results_page.PAGE.read_text()
     assert "91.7%" in page
-    first = " ".join(page.partition(results_page.FIRST_END)[0].split())  # both references, and labels alone
+    first = " ".join(results_page.README.read_text().split())  # both references, and labels alone
     assert "keeps 91.7% [" in first and "which is +0.050 [" in first and "(Seeds of training: 0, 1;" in first
     assert "20.0 × [20.0, 22.0] the pairs a second of the teacher in fp32 PyTorch" in first
     assert "8.0 × [8.0, 10.0] those of the teacher in int8, with 9.0% of the bytes and 10.0% of the MACs" in first

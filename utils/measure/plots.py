@@ -98,6 +98,24 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     return headed(figure, title=title)
 
 
+def quality_against_dollars(points: Mapping[str, tuple[float, float]], *, title: str) -> Figure:
+    """Each ranker at (dollars for a million queries, NDCG@10), named beside its mark; dollars on a logarithmic axis."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    dollars, quality = zip(*points.values(), strict=True)
+    for number, (name, (x, y)) in enumerate(points.items()):
+        axes.scatter(x, y, s=60, color=COLOURS[number % 6], marker=MARKERS[number % 6])
+        is_right = x > (min(dollars) * max(dollars)) ** 0.5
+        beside = {"xytext": (-8 if is_right else 8, -17 if number % 2 else 9), "ha": "right" if is_right else "left"}
+        axes.annotate(shown(name), (x, y), textcoords="offset points", fontsize=9, **beside)
+    axes.set(xscale="log", xlabel="dollars for a million queries", ylabel="judged NDCG@10")
+    axes.set_xlim(min(dollars) / 1.5, 1.5 * max(dollars))
+    axes.set_ylim(_at_least_a_tenth(quality))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:,.2g}")
+    return finish(figure, title=title)
+
+
 def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
     """Families of models, each a line of (MACs a pair, NDCG@10): work on a logarithmic axis, quality upwards."""
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")

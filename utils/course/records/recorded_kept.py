@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from utils.course.records.recorded import STUDY, Record, path_of_record
-from utils.course.records.recorded_tables import N_RESAMPLES, beside_teacher, by_variant, mean_over
+from utils.course.records.recorded_tables import N_RESAMPLES, beside_teacher, by_variant, mean_over, mean_rows
 from utils.course.run import TEACHER_SCORES
 from utils.measure import timing
 from utils.measure.ledger_table import DASH
@@ -29,6 +29,13 @@ TARGET = {  # what the chain is to reach on the embedded shop
     "× int8": 5,  # and over those of the teacher in int8
     "bytes to ship": 0.10,
     "MACs": 0.12,
+}
+IN_SHORT = {  # the rows of the short table by their labels, and what they are called there
+    "teacher, PyTorch": "teacher, fp32 in PyTorch",
+    "teacher in int8, untrained": "teacher in int8, untrained",
+    "labels_alone, OpenVINO": "student from labels alone",
+    "student, OpenVINO": "student from scores and labels",
+    "quantized, OpenVINO": "that student in int8",
 }
 INT8 = "teacher_int8"
 ALONE = "labels_alone"
@@ -50,6 +57,33 @@ def kept(records: Sequence[Record]) -> pd.DataFrame:
     ahead = lead(records)
     lines = [_kept_line(found, ahead=ahead) for found in ways if found and found[0][1].identity.notebook == STUDY]
     return pd.DataFrame(lines).set_index("row") if lines else pd.DataFrame()
+
+
+def in_short(records: Sequence[Record]) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+    """The way from the teacher to what is shipped in a few rows and columns; empty where one of them is not recorded.
+
+    Returns:
+        The table; and for a picture (dollars for a million queries, NDCG@10) by row.
+    """
+    rows, whole = mean_rows(records), kept(records)
+    if not set(IN_SHORT) <= rows.keys():
+        return pd.DataFrame(), {}
+    points, lines = {}, []
+    for label, name in IN_SHORT.items():
+        row = rows[label]
+        points[name] = (row.money.usd_per_million_queries, row.quality.ndcg10)
+        line = whole.loc[label] if label in whole.index else {}
+        lines.append(
+            {
+                "row": name,
+                "NDCG@10": f"{row.quality.ndcg10:.3f}",
+                "kept [95%]": line.get("NDCG@10 kept [95%]", DASH),
+                "× teacher in PyTorch [95%]": line.get("× teacher in PyTorch [95%]", DASH),
+                "MB to ship": f"{row.size.disk_bytes / 1e6:.1f}",
+                "$ a million queries": f"{row.money.usd_per_million_queries:.2f}",
+            }
+        )
+    return pd.DataFrame(lines).set_index("row"), points
 
 
 def lead(records: Sequence[Record]) -> Lead | None:

@@ -30,6 +30,11 @@ def tabulate_notebooks(records: Sequence[Record]) -> pd.DataFrame:
     return _tabulate(of_notebooks, records=records)
 
 
+def mean_rows(records: Iterable[Record]) -> dict[str, Row]:
+    """One row for each way of running a stage, drawn together over the seeds, by its label."""
+    return {found[-1][1].label: _mean_row(found) for found in by_variant(records)}
+
+
 def by_variant(runs: Iterable[Record]) -> list[list[tuple[Record, Row]]]:
     """For each way of running a stage the runs that have it, each with its row.
 
