@@ -86,6 +86,12 @@ def test_a_function_without_an_end_is_stopped_and_the_next_task_is_checked(mine,
     assert status == 1 and "took more than 20 s, and was stopped" in fuse and "not written" in ndcg and err == ""
 
 
+def test_a_slip_in_the_cell_above_is_told_and_not_what_follows_from_it(mine, capsys):
+    write(workbook.start("lab_01"), "lab_01-fuse", "def fuse(bm25, cosine)\n    return 1")
+    fuse, ndcg = run(capsys, "check", "lab_01")[1].splitlines()
+    assert "a cell above stopped: SyntaxError: expected ':'" in fuse and "not written" in ndcg
+
+
 def test_a_kernel_that_dies_is_told(mine, capsys):
     write(workbook.start("lab_01"), "lab_01-fuse", "import os\nos._exit(1)")
     status, _, err = run(capsys, "check", "lab_01")
@@ -121,7 +127,7 @@ def test_progress_is_exported_as_a_table_with_the_last_figure_of_an_open_task(mi
     status, out, _ = run(capsys, "progress", "--export", str(tmp_path / "mine.csv"))
     assert status == 0 and "1 of 2 solved" in out
     assert (tmp_path / "mine.csv").read_text().splitlines() == [
-        "lab,task,solved,figure,value",
+        "lab,task,solved,figure,last_value",
         "lab_01,lab_01.fuse,0,,",
         "lab_01,lab_01.ndcg,1,NDCG@10 on valid,0.7",
     ]

@@ -118,7 +118,31 @@ def step_that_never_moves(model, features, gains, optimizer, loss):
     return mean.item()
 
 
+def ndcg_of_the_shown(gains, scores, depth):
+    shown = gains[np.argsort(-scores)][:depth]
+    best = np.sort(shown)[::-1]
+    discounts = 1 / np.log2(np.arange(len(shown)) + 2)
+    return float((shown * discounts).sum() / (best * discounts).sum()) if best.any() else 0.0
+
+
+def loss_with_a_logarithm_afterwards(scores, gains):
+    above = gains - gains.min()
+    return -(above / above.sum().clamp(min=1e-9) * scores.softmax(0).log()).sum()
+
+
+def step_that_gives_a_tensor(model, features, gains, optimizer, loss):
+    optimizer.zero_grad()
+    scores = model(features)[..., 0]
+    value = torch.stack([loss(one, other) for one, other in zip(scores, gains, strict=True)]).mean()
+    value.backward()
+    optimizer.step()
+    return value
+
+
 WRONG = [
+    ("ndcg", ndcg_of_the_shown, "made of the products that are shown"),
+    ("listwise_loss", loss_with_a_logarithm_afterwards, "before its logarithm"),
+    ("training_step", step_that_gives_a_tensor, "a Tensor came back; give a Python number"),
     ("fuse", fuse_with_ranks_from_0, "rank 0"),
     ("fuse", fuse_with_one_argsort, "argsort is taken for the ranks"),
     ("fuse", fuse_turned_round, "the worst product"),

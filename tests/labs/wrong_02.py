@@ -94,7 +94,20 @@ def fleet_in_parts(queries_per_day, peak_factor, pairs_per_s, n_candidates, util
     return n, n * usd_per_hour * 720
 
 
+def padded_from_the_longest(n_tokens, batch_size):
+    ordered = sorted(n_tokens)[::-1]
+    batches = [ordered[first : first + batch_size] for first in range(0, len(ordered), batch_size)]
+    return sum(batch[0] * len(batch) for batch in batches)
+
+
+def fleet_with_one_more(queries_per_day, peak_factor, pairs_per_s, n_candidates, utilisation, usd_per_hour):
+    n = int(queries_per_day / 86_400 * peak_factor / (pairs_per_s / n_candidates * utilisation)) + 1
+    return n, n * usd_per_hour * 720
+
+
 WRONG = [
+    ("padded_tokens", padded_from_the_longest, "the longest sequences come first"),
+    ("fleet", fleet_with_one_more, "one instance is added"),
     ("attention_macs", macs_of_projections_alone, "the products between tokens are left out"),
     ("attention_macs", macs_of_q_k_and_v, "four projections"),
     ("attention_macs", macs_times_heads, "every head is as wide"),

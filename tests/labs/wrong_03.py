@@ -112,7 +112,25 @@ def words_in_the_old_order(table, keep, input_ids):
     return table[keep], np.vectorize(lambda one: order.index(one) if one in keep else 0)(input_ids)
 
 
+def zeros_cut_off(weight, sparsity):
+    found = weight.copy().ravel()
+    found[np.argsort(abs(found))[: int(sparsity * found.size)]] = 0
+    return found.reshape(weight.shape)
+
+
+def heads_of_zeros_with_their_biases(layer, keep, n_heads):
+    return heads_of_zeros(layer, keep, n_heads) | {f"{name}_bias": layer[f"{name}_bias"] for name in INWARDS}
+
+
+def words_all_sorted(table, keep, input_ids):
+    order = sorted(keep)
+    return table[order], np.vectorize(lambda one: order.index(one) if one in keep else 0)(input_ids)
+
+
 WRONG = [
+    ("zero_smallest", zeros_cut_off, "cut off and not rounded"),
+    ("cut_heads", heads_of_zeros_with_their_biases, "biases are not"),
+    ("cut_words", words_all_sorted, "rows and ids follow"),
     ("zero_smallest", zeros_with_signs, "with their sign"),
     ("zero_smallest", zeros_by_row, "every row loses"),
     ("zero_smallest", zeros_for_the_largest, "the largest weights become zero"),

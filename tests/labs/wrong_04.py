@@ -97,7 +97,35 @@ def step_with_old_gradients(student, teacher, features, optimizer, loss):
     return value.item()
 
 
+def step_of_a_beginner(student, teacher, features, optimizer, loss):
+    """Neither evaluation mode nor no_grad."""
+    optimizer.zero_grad()
+    value = mean_of(student(features).squeeze(-1), teacher(features).squeeze(-1), loss)
+    value.backward()
+    optimizer.step()
+    return value.item()
+
+
+def step_that_gives_a_tensor(student, teacher, features, optimizer, loss):
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        wanted = teacher(features).squeeze(-1)
+    value = mean_of(student(features).squeeze(-1), wanted, loss)
+    value.backward()
+    optimizer.step()
+    return value
+
+
+def mixture_with_the_lowest_gain(student, teacher, gains, label_weight):
+    labels, scores = cross_entropy(student, gains / gains.sum()), cross_entropy(student, teacher.softmax(0))
+    return label_weight * labels + (1 - label_weight) * scores
+
+
 WRONG = [
+    ("distillation_step", step_of_a_beginner, "gradients reach it as well"),
+    ("distillation_step", step_that_gives_a_tensor, "a Tensor came back; give a Python number"),
+    ("mixture", mixture_with_the_lowest_gain, "the lowest gain"),
     ("margin_mse", mse_of_scores, "scores are compared"),
     ("margin_mse", margins_of_neighbours, "only neighbours"),
     ("margin_mse", margins_with_oneself, "with itself"),

@@ -51,6 +51,23 @@ def limit_of_the_median_error(values, limits, n_bits):
     return min(limits, key=lambda limit: np.median(np.abs(error(values, limit, n_bits))))
 
 
+def limit_of_a_step_too_many(values, limits, n_bits):
+    def mse(limit):
+        n = 2 ** (n_bits - 1)
+        return np.mean((np.clip(np.round(values / limit * n), -n, n) * limit / n - values) ** 2)
+
+    return min(limits, key=mse)
+
+
+def product_down_to_minus_128(inputs, input_scale, whole, scales, bias):
+    rounded = np.clip(np.round(inputs / input_scale), -128, 127).astype(int)
+    return rounded @ whole.astype(int).T * input_scale * scales + bias
+
+
+def product_of_floats(inputs, input_scale, whole, scales, bias):
+    return np.clip(inputs / input_scale, -127, 127) @ whole.T.astype(float) * input_scale * scales + bias
+
+
 def product_in_8_bits(inputs, input_scale, whole, scales, bias):
     rounded = np.clip(np.round(inputs / input_scale), -127, 127).astype(np.int8)
     return (rounded @ whole.T) * input_scale * scales + bias
@@ -98,8 +115,11 @@ WRONG = [
     ("quantize", cut_off, "cut off and not rounded"),
     ("quantize", scale_of_0, "not finite"),
     ("choose_limit", limit_of_the_largest, "the largest value decides"),
-    ("choose_limit", limit_of_what_is_within, "left out of the error"),
+    ("choose_limit", limit_of_what_is_within, "more than half a step"),
     ("choose_limit", limit_of_the_median_error, "the middle of the errors"),
+    ("choose_limit", limit_of_a_step_too_many, "one step too many"),
+    ("int8_product", product_down_to_minus_128, "down to -128"),
+    ("int8_product", product_of_floats, "are not rounded"),
     ("int8_product", product_in_8_bits, "overflow"),
     ("int8_product", product_without_clipping, "not clipped"),
     ("int8_product", product_without_the_scale_of_inputs, "the scale of the inputs"),

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from datasets import Dataset
 
-from utils import settings
+from utils import disk, settings
 from utils.data import candidates, catalogue
 from utils.data.catalogue import Catalogue, rows_by_query
 from utils.rank import baselines
@@ -46,14 +47,17 @@ def shop() -> Catalogue:
 
 
 def judged_lists(shop: Catalogue, *, split: str, n_queries: int) -> JudgedLists:
-    """The first queries of a split with their judged products, as many for each, and the scores of two baselines."""
+    """The first queries of a split with their judged products, as many for each, and the scores of two baselines.
+
+    The bi-encoder takes a minute; its scores are kept.
+    """
     pairs = shop.pairs[split]
     groups = list(rows_by_query(pairs).values())[:n_queries]
     pairs = pairs.select([row for rows in groups for row in rows])
     shape = (len(groups), len(groups[0]))
     columns = {name: np.array(pairs[name][:]).reshape(shape) for name in ("query", "product", "gain")}
     bm25 = candidates.score_judged(candidates.build(shop), pairs)
-    cosine = baselines.bi_encoder_scores(baselines.open_bi_encoder(), pairs)
+    cosine = _kept_scores(pairs, name=f"{split}-{n_queries}-{shop.hash[:8]}")
     return JudgedLists(
         queries=columns["query"][:, 0].tolist(),
         products=columns["product"].tolist(),
@@ -61,6 +65,17 @@ def judged_lists(shop: Catalogue, *, split: str, n_queries: int) -> JudgedLists:
         cosine=cosine.reshape(shape),
         gains=columns["gain"].astype(float),
     )
+
+
+def _kept_scores(pairs: Dataset, *, name: str) -> np.ndarray:
+    """The bi-encoder's scores of these pairs, computed once; a file that cannot be read is made again."""
+    path = settings.ARTIFACTS / "labs" / f"cosine-{name}.json"
+    kept = disk.read_object(path).get("scores", [])
+    if len(kept) != len(pairs):
+        kept = baselines.bi_encoder_scores(baselines.open_bi_encoder(), pairs).astype(float).tolist()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.write_whole(path, disk.json_text({"scores": kept}))
+    return np.array(kept, dtype=np.float32)
 
 
 def untied(scores: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from utils.measure import ledger
 PROGRESS = "progress.json"  # beside a learner's copy of a lab: which tasks are solved
 LEADERBOARD = "leaderboard.jsonl"  # beside it too: every figure that an open task was judged by
 TOLERANCE = 1e-5
+BY_HAND = "Work the example of the text by hand, and compare step by step."
 
 
 class NotYet(AssertionError):
@@ -28,6 +29,13 @@ class NotYet(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         return [f"Not yet. {self}"]
+
+
+class NotWritten(NotImplementedError):
+    """A function that is as it came; a notebook shows the message alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{NotImplementedError.__name__}: {self}"]
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,21 @@ def verify(name: str, function: Callable[..., Any], *, seed: int = 0) -> None:
 
     Raises:
         NotYet: it is wrong; says on which input, what was expected and what came, and what it may come from.
-        NotImplementedError: it is not written yet.
+        NotWritten: it is as it came.
         ValueError: there is no such task.
     """
     task = find(name)
     cases = task.cases(seed)
     expected = [_outcome(task, task.right, case) for case in cases]
-    found = [_try(task, function, case) for case in cases]
+    try:
+        found = [_try(task, function, case) for case in cases]
+    except NotImplementedError:
+        raise NotWritten(f"{name} is not written yet") from None
     for case, wanted, got in zip(cases, expected, found, strict=True):
         if words := _difference(got, wanted, task=task):
-            raise NotYet(f"{_call(name, case)}: {words}. {_likely(task, cases, expected=expected, found=found)}")
+            likely = _likely(task, cases, expected=expected, found=found)
+            hint = "" if isinstance(got, _Failed) and not likely else f" {likely or BY_HAND}"
+            raise NotYet(f"{_call(name, case)}: {words}.{hint}")
     _remember(name)
     print(f"{name}: solved, on {len(cases)} inputs")
 
@@ -100,10 +113,11 @@ def judge(name: str, *, yours: float, to_beat: float, what: str, better: Literal
     Raises:
         NotYet: it is not better than `to_beat`.
     """
-    _note(name, yours=yours, what=what)
+    is_better = yours > to_beat if better == "higher" else yours < to_beat
+    _note(name, yours=yours, what=what, is_better=is_better)
     words = f"{what}: yours {compare.shown(yours)}, to beat {compare.shown(to_beat)}"
-    if not (yours > to_beat if better == "higher" else yours < to_beat):
-        raise NotYet(f"{name}: {words}")
+    if not is_better:
+        raise NotYet(words)
     _remember(name)
     print(f"{name}: solved. {words}")
 
@@ -138,10 +152,11 @@ def tasks_of(lab: str) -> dict[str, Task]:
 
 
 def _likely(task: Task, cases: Sequence[Case], *, expected: Sequence[Any], found: Sequence[Any]) -> str:
+    """A sentence on the misconception that gives what was found; "" where none does."""
     for words, wrong in task.misconceptions.items():
         if _fits(task, wrong, cases=cases, expected=expected, found=found):
             return f"This is what comes out when {words}."
-    return "No common mistake gives just this."
+    return ""
 
 
 def _fits(
@@ -195,19 +210,26 @@ def _try(task: Task, function: Callable[..., Any], case: Case) -> Any:
 
 
 def _is_same(now: Any, before: Any) -> bool:
-    is_data = isinstance(before, int | float | str | tuple | list | dict) or hasattr(before, "shape")
-    return not is_data or compare.difference(now, before, tolerance=0.0) is None
+    return not _is_data(before) or compare.difference(now, before, tolerance=0.0) is None
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, int | float | str | tuple | list | dict) or hasattr(value, "shape")
 
 
 def _call(name: str, case: Case) -> str:
-    arguments = ", ".join(f"{key}={compare.shown(value)}" for key, value in case.arguments.items())
-    return f"{name.partition('.')[2]}({arguments}), {case.about}"
+    """The call as it can be repeated; of models, optimizers and functions their words are enough."""
+    data = {key: value for key, value in case.arguments.items() if _is_data(value)}
+    arguments = ", ".join(f"{key}={compare.shown(value)}" for key, value in data.items())
+    more = ", ..." if data and len(data) < len(case.arguments) else ""
+    return f"{name.partition('.')[2]}({arguments}{more}), {case.about}"
 
 
-def _note(name: str, *, yours: float, what: str) -> None:
+def _note(name: str, *, yours: float, what: str, is_better: bool) -> None:
     """A line in the leaderboard beside the learner's copy, if this is one."""
     if Path(PROGRESS).exists():
-        line = json.dumps({"task": name, "figure": what, "value": round(yours, 4), "time_utc": ledger.now()})
+        noted = {"task": name, "figure": what, "value": round(yours, 4), "is_solved": is_better}
+        line = json.dumps(noted | {"time_utc": ledger.now()})
         with Path(LEADERBOARD).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 

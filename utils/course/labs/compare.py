@@ -9,6 +9,7 @@ import reprlib
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 
 LONGEST = 90  # characters of a value as it is shown
 _short = reprlib.Repr()
@@ -35,9 +36,10 @@ def difference(found: object, expected: object, *, tolerance: float) -> str | No
 def shown(value: object) -> str:
     """A value in at most a line: arrays and tensors by their shape, and by their numbers where those are few."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        numbers = _numbers(value)
-        if numbers is not None and numbers.size <= 12:
-            return np.array2string(numbers, precision=4, separator=", ", max_line_width=10_000).replace("\n", "")
+        array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+        if _numbers(value) is not None and array.size <= 12:
+            with np.printoptions(precision=4, suppress=True, linewidth=10_000):
+                return np.array2string(array, separator=", ").replace("\n", "")
         return f"{type(value).__name__} of shape {tuple(value.shape)}"
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -56,7 +58,7 @@ def _of_mappings(found: object, expected: Mapping, *, tolerance: float) -> str |
         return f"the keys {', '.join(map(repr, expected))} are expected, {', '.join(map(repr, found)) or 'none'} came"
     for key, value in expected.items():
         if words := difference(found[key], value, tolerance=tolerance):
-            return f"[{key!r}]: {words}"
+            return f"{key}: {words}"
     return None
 
 
@@ -75,16 +77,27 @@ def _of_numbers(found: object, expected: object, *, tolerance: float) -> str | N
         return f"{'a number' if not wanted.shape else 'numbers'} of shape {wanted.shape} expected, {shown(found)} came"
     if got.shape != wanted.shape:
         return f"the shape {wanted.shape} is expected, {got.shape} came"
+    wanted, got = (np.where(np.isfinite(one), one, np.nan) for one in (wanted, got))  # inf and nan are one mistake
     if not np.isfinite(got[np.isfinite(wanted)]).all():
         return f"a number that is not finite came: {shown(found)}"
     if np.allclose(got, wanted, rtol=tolerance, atol=tolerance, equal_nan=True):
         return None
+    is_bool = getattr(expected, "dtype", None) in (bool, torch.bool)
     if not wanted.shape:
-        return f"{float(wanted):.6g} is expected, {float(got):.6g} came"
+        return f"{_one(wanted, is_bool)} is expected, {_one(got, is_bool)} came"
     wrong = np.argwhere(~np.isclose(got, wanted, rtol=tolerance, atol=tolerance, equal_nan=True))
     first = tuple(map(int, wrong[0]))
-    many = f"{len(wrong)} of {wanted.size} numbers differ; the first, at {list(first)}"
-    return f"{many}: {float(wanted[first]):.6g} is expected, {float(got[first]):.6g} came"
+    many = f"{len(wrong)} of {wanted.size} differ; the first, at {_place(first)}"
+    return f"{many}: {_one(wanted[first], is_bool)} is expected, {_one(got[first], is_bool)} came"
+
+
+def _one(number: np.ndarray, is_bool: bool) -> str:
+    return str(bool(number)) if is_bool else f"{float(number):.6g}"
+
+
+def _place(indices: tuple[int, ...]) -> str:
+    """Where a number stands, counted from 0."""
+    return f"row {indices[0]}, column {indices[1]}" if len(indices) == 2 else f"place {', '.join(map(str, indices))}"
 
 
 def _is_numeric(values: tuple | list) -> bool:

@@ -75,13 +75,15 @@ def _ndcg(
     gain: Callable = np.asarray,
     order: Callable = lambda scores: np.argsort(-scores),
     best_depth: int | None = None,
+    is_of_shown: bool = False,
 ) -> float:
     def dcg(ordered: np.ndarray, depth: int) -> float:
         kept = ordered[:depth]
         return float((kept / np.log2(np.arange(len(kept)) + first_place + 1)).sum())
 
     worth = gain(gains).astype(float)
-    best = dcg(np.sort(worth)[::-1], best_depth or depth)
+    found = worth[order(scores)][:depth] if is_of_shown else worth
+    best = dcg(np.sort(found)[::-1], best_depth or depth)
     return dcg(worth[order(scores)], depth) / best if best > 0 else 0.0
 
 
@@ -117,10 +119,10 @@ def _step(
 def _fuse_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        Case("three products", {"bm25": np.array([7.0, 2.0, 5.0]), "cosine": np.array([0.2, 0.9, 0.6])}),
+        Case("three products", {"bm25": np.array([7.0, 2.0, 5.0]), "cosine": np.array([0.9, 0.2, 0.6])}),
         Case("one product", {"bm25": np.array([3.0]), "cosine": np.array([-0.1])}),
         Case(
-            "a BM25 of very different size", {"bm25": np.array([1e4, 1e-3, 0.0]), "cosine": np.array([0.1, 0.2, 0.3])}
+            "a BM25 of very different size", {"bm25": np.array([1e4, 1e-3, 0.0]), "cosine": np.array([0.2, 0.3, 0.1])}
         ),
         Case("twenty products", {"bm25": rng.permutation(20) / 3, "cosine": rng.permutation(20) / 20 - 0.5}),
     ]
@@ -144,7 +146,7 @@ def _loss_cases(seed: int) -> list[Case]:
     generator = torch.Generator().manual_seed(seed)
     drawn = {"scores": torch.randn(8, generator=generator), "gains": torch.tensor([3.0, 0, 1, 0, 2, 0, 0, 1])}
     return [
-        Case("three products", {"scores": torch.tensor([2.0, -1.0, 0.5]), "gains": torch.tensor([3.0, 1.0, 0.0])}),
+        Case("three products", {"scores": torch.tensor([2.0, -1.0, 0.5]), "gains": torch.tensor([4.0, 2.0, 1.0])}),
         Case("labels that are all good", {"scores": torch.tensor([0.3, 0.1]), "gains": torch.tensor([2.0, 1.7])}),
         Case("labels that are all alike", {"scores": torch.tensor([1.0, 2.0]), "gains": torch.tensor([2.0, 2.0])}),
         Case("scores far apart", {"scores": torch.tensor([300.0, -300.0]), "gains": torch.tensor([0.0, 1.0])}),
@@ -156,7 +158,10 @@ def _loss_and_gradient(loss: Callable, arguments: Mapping[str, Any]) -> dict[str
     scores = arguments["scores"].clone().requires_grad_()
     given = loss(scores, arguments["gains"])
     if not getattr(given, "requires_grad", False):
-        raise ValueError("no gradient flows from what came back to the scores; keep to PyTorch's own operations")
+        raise ValueError(
+            "no gradient flows from what came back to the scores; compute it from `scores` by PyTorch's own "
+            "operations, in a list of equal gains too"
+        )
     return {"the loss": given, "its gradient": torch.autograd.grad(given.sum(), scores)[0]}
 
 
@@ -169,16 +174,20 @@ def _loss_of_softmaxes(scores: Tensor, gains: Tensor) -> Tensor:
     return -(torch.softmax(gains, dim=0) * torch.log_softmax(scores, dim=0)).sum()
 
 
+def _unguarded_loss(scores: Tensor, gains: Tensor) -> Tensor:
+    above = gains - gains.min()
+    return -(above / above.sum() * torch.log_softmax(scores, dim=0)).sum()
+
+
+def _logarithm_afterwards(scores: Tensor, gains: Tensor) -> Tensor:
+    above = gains - gains.min()
+    return -(above / above.sum().clamp(min=1e-9) * torch.softmax(scores, dim=0).log()).sum()
+
+
 def _turned_loss(scores: Tensor, gains: Tensor) -> Tensor:
     above = gains - gains.min()
     shares = above / above.sum().clamp(min=1e-9)
     return -(torch.softmax(scores, dim=0) * shares.clamp(min=1e-9).log()).sum()
-
-
-def _unstable_loss(scores: Tensor, gains: Tensor) -> Tensor:
-    above = gains - gains.min()
-    shares = above / above.sum().clamp(min=1e-9)
-    return -(shares * (scores.exp() / scores.exp().sum()).log()).sum()
 
 
 def _step_cases(seed: int) -> list[Case]:
@@ -202,6 +211,8 @@ def _step_arguments(seed: int, features: Tensor, gains: Tensor) -> dict[str, Any
 def _after_two_steps(step: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The second one tells whether the gradients of the first are still there."""
     losses = [step(**arguments) for _ in range(2)]
+    if not all(isinstance(one, int | float) for one in losses):
+        raise ValueError(f"a {type(losses[0]).__name__} came back; give a Python number")
     weights = torch.cat([weight.detach().flatten() for weight in arguments["model"].parameters()])
     return {"the losses of two steps": losses, "the weights after them": weights}
 
@@ -241,6 +252,12 @@ TASKS = {
             "the gains are made exponential (2^gain - 1) first": lambda gains, scores, depth: _ndcg(
                 gains, scores, depth, gain=lambda gains: 2**gains - 1
             ),
+            "the best order is made of the products that are shown, and not of all": lambda gains, scores, depth: _ndcg(
+                gains, scores, depth, is_of_shown=True
+            ),
+            "the places are counted from 0, so that the first gain is divided by 0": lambda gains, scores, depth: _ndcg(
+                gains, scores, depth, first_place=0
+            ),
             "the best possible order is not cut at the depth": lambda gains, scores, depth: _ndcg(
                 gains, scores, depth, best_depth=len(gains)
             ),
@@ -256,7 +273,9 @@ TASKS = {
                 listwise_loss(scores, gains) / len(scores)
             ),
             "scores and gains have changed places": _turned_loss,
-            "the softmax is computed before its logarithm, so that a very small share becomes 0": _unstable_loss,
+            "the softmax is computed before its logarithm, so that a very small share becomes 0": _logarithm_afterwards,
+            "a list of equal gains is divided by 0": _unguarded_loss,
+            "the minus is missing": lambda scores, gains: -listwise_loss(scores, gains),
         },
         outcome=_loss_and_gradient,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -57,9 +58,18 @@ def _padded(n_tokens: Sequence[int], batch_size: int) -> int:
     return sum(max(batch) * len(batch) for batch in batches)
 
 
-def _interval(ratios: np.ndarray, draws: np.ndarray, middle: Callable = np.median) -> tuple[float, float, float]:
-    low, high = np.quantile(middle(ratios[draws], axis=1), (0.025, 0.975))
+def _interval(
+    ratios: np.ndarray,
+    draws: np.ndarray,
+    middle: Callable = np.median,
+    ends: tuple[float, float] = (0.025, 0.975),
+) -> tuple[float, float, float]:
+    low, high = np.quantile(middle(ratios[draws], axis=1), ends)
     return float(middle(ratios)), float(low), float(high)
+
+
+def _interval_of(slow_ms: np.ndarray, fast_ms: np.ndarray, draws: np.ndarray, **how: Any) -> tuple[float, float, float]:
+    return _interval(slow_ms / fast_ms, draws, **how)
 
 
 def _fleet(
@@ -73,12 +83,14 @@ def _fleet(
     has_peak: bool = True,
     exponent: int = 1,
     is_whole: bool = True,
+    rounds: Callable[[float], int] = math.ceil,
+    is_billed_whole: bool = True,
 ) -> tuple[float, float]:
     """`exponent` of the utilisation: 0 leaves it out, -1 makes an instance answer more than it can."""
     asked = queries_per_day / SECONDS_A_DAY * (peak_factor if has_peak else 1)
     n_instances = asked / (pairs_per_s / n_candidates * utilisation**exponent)
-    n_instances = math.ceil(n_instances) if is_whole else n_instances
-    return n_instances, n_instances * usd_per_hour * HOURS_A_MONTH
+    billed = rounds(n_instances) if is_whole else n_instances
+    return billed, (billed if is_billed_whole else n_instances) * usd_per_hour * HOURS_A_MONTH
 
 
 def _attention_cases(seed: int) -> list[Case]:
@@ -125,6 +137,10 @@ def _fleet_cases(seed: int) -> list[Case]:
         Case("ten million queries a day", shop),
         Case("a small shop", shop | {"queries_per_day": 20_000.0}),
         Case("a faster ranker", shop | {"pairs_per_s": 5_000.0 + float(rng.integers(1_000))}),
+        Case(
+            "six instances to the last query",
+            shop | {"queries_per_day": 86_400.0 * 9, "peak_factor": 4.0, "utilisation": 0.5, "pairs_per_s": 1_200.0},
+        ),
         Case("a deeper list", shop | {"n_candidates": 400}),
     ]
 
@@ -183,6 +199,9 @@ TASKS = {
         cases=_padding_cases,
         misconceptions={
             "the sequences are batched in the order in which they came": _padded,
+            "the longest sequences come first": lambda n_tokens, batch_size: _padded(
+                sorted(n_tokens, reverse=True), batch_size
+            ),
             "every batch is padded to the longest sequence of all": _to_the_longest,
             "padding is not counted": _without_padding,
             "a last batch that is not full counts as a full one": _full_batches,
@@ -196,6 +215,7 @@ TASKS = {
             "the mean of the turns is taken and not their median": _of_means,
             "the ratio is upside down": _upside_down,
             "the interval is that of single turns, and not that of their median": _of_turns,
+            "twice as much is cut off at each end": partial(_interval_of, ends=(0.05, 0.95)),
         },
     ),
     "fleet": Task(
@@ -206,6 +226,9 @@ TASKS = {
             "an instance is kept busy all the time": partial(_fleet, exponent=0),
             "a lower utilisation makes an instance answer more": partial(_fleet, exponent=-1),
             "a part of an instance is rented": partial(_fleet, is_whole=False),
+            "instances are whole, and the bill is of a part of one": partial(_fleet, is_billed_whole=False),
+            "the last instance is rounded away": partial(_fleet, rounds=math.floor),
+            "one instance is added where none is needed": partial(_fleet, rounds=lambda n: math.floor(n) + 1),
         },
     ),
 }

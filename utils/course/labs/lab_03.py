@@ -54,10 +54,17 @@ def cut_words(table: np.ndarray, keep: Sequence[int], input_ids: np.ndarray) -> 
     return _cut_words(table, keep, input_ids)
 
 
-def _zero(weight: np.ndarray, sparsity: float, *, size: Callable = np.abs, is_by_row: bool = False) -> np.ndarray:
+def _zero(
+    weight: np.ndarray,
+    sparsity: float,
+    *,
+    size: Callable = np.abs,
+    is_by_row: bool = False,
+    rounds: Callable[[float], int] = round,
+) -> np.ndarray:
     found = weight.copy()
     for part in found if is_by_row else [found.reshape(-1)]:
-        part[np.argsort(size(part))[: round(sparsity * part.size)]] = 0
+        part[np.argsort(size(part))[: rounds(sparsity * part.size)]] = 0
     return found
 
 
@@ -71,6 +78,18 @@ def _below_a_share_of_the_largest(weight: np.ndarray, sparsity: float) -> np.nda
 
 def _of_heads(values: np.ndarray, n_heads: int) -> np.ndarray:
     return values.reshape(*values.shape[:2], n_heads, -1)
+
+
+def _of_tokens(outputs: np.ndarray, gradients: np.ndarray, n_heads: int) -> np.ndarray:
+    return np.abs(_of_heads(outputs * gradients, n_heads).sum(axis=3)).sum(axis=1).mean(axis=0)
+
+
+def _sum_over_lists(outputs: np.ndarray, gradients: np.ndarray, n_heads: int) -> np.ndarray:
+    return len(outputs) * head_importance(outputs, gradients, n_heads)
+
+
+def _mean_over_tokens(outputs: np.ndarray, gradients: np.ndarray, n_heads: int) -> np.ndarray:
+    return head_importance(outputs, gradients, n_heads) / outputs.shape[1]
 
 
 def _sum_of_magnitudes(outputs: np.ndarray, gradients: np.ndarray, n_heads: int) -> np.ndarray:
@@ -98,6 +117,7 @@ def _cut(
     is_turned: bool = False,
     is_complement: bool = False,
     is_zeroed: bool = False,
+    zeroes_biases: bool = True,
     cuts_output_bias: bool = False,
 ) -> dict[str, np.ndarray]:
     d_head = len(layer["query"]) // n_heads
@@ -106,7 +126,7 @@ def _cut(
     if is_zeroed:
         mask = np.isin(np.arange(len(layer["query"])), rows)
         found = {name: layer[name] * mask[:, None] for name in INWARDS}
-        found |= {f"{name}_bias": layer[f"{name}_bias"] * mask for name in INWARDS}
+        found |= {f"{name}_bias": layer[f"{name}_bias"] * (mask if zeroes_biases else 1) for name in INWARDS}
         return found | {"output": layer["output"] * mask, "output_bias": layer["output_bias"]}
     found = {name: layer[name][rows] for name in INWARDS} | {f"{n}_bias": layer[f"{n}_bias"][rows] for n in INWARDS}
     bias = layer["output_bias"]
@@ -115,12 +135,19 @@ def _cut(
 
 
 def _cut_words(
-    table: np.ndarray, keep: Sequence[int], input_ids: np.ndarray, *, is_sorted: bool = False, drops: bool = True
+    table: np.ndarray,
+    keep: Sequence[int],
+    input_ids: np.ndarray,
+    *,
+    is_sorted: bool = False,
+    sorts_rows: bool = False,
+    drops: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     order = sorted(keep) if is_sorted else list(keep)
     places = np.full(len(table), UNKNOWN)
     places[order] = np.arange(len(order))
-    return table[list(keep)], places[input_ids] if drops else np.where(np.isin(input_ids, keep), input_ids, UNKNOWN)
+    rows = order if sorts_rows else list(keep)
+    return table[rows], places[input_ids] if drops else np.where(np.isin(input_ids, keep), input_ids, UNKNOWN)
 
 
 def _old_ids(table: np.ndarray, keep: Sequence[int], input_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +166,9 @@ def _weight_cases(seed: int) -> list[Case]:
         Case("four weights", {"weight": np.array([[0.1, -0.9], [0.4, -0.2]]), "sparsity": 0.5}),
         Case("nothing to zero", {"weight": np.array([[0.1, -0.9]]), "sparsity": 0.0}),
         Case("rows of different size", {"weight": np.array([[5.0, -6.0, 7.0, 8.0], [1.0, 2, -3, 4]]), "sparsity": 0.5}),
+        Case(
+            "a share between two numbers", {"weight": np.array([[0.3, -0.1, 0.2], [0.5, 0.4, -0.6]]), "sparsity": 0.3}
+        ),
         Case("a hundred weights", {"weight": rng.normal(size=(10, 10)), "sparsity": 0.9}),
     ]
 
@@ -191,9 +221,11 @@ def _word_cases(seed: int) -> list[Case]:
     ]
 
 
-def _arrays(function: Callable, arguments: Mapping[str, Any]) -> Any:
+def _table_and_ids(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     given = function(**arguments)
-    return list(given) if isinstance(given, tuple) else given
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError("give two arrays: the new table, and the new token ids")
+    return dict(zip(("the table", "the token ids"), given, strict=True))
 
 
 TASKS = {
@@ -203,6 +235,7 @@ TASKS = {
         misconceptions={
             "weights are compared with their sign": partial(_zero, size=np.asarray),
             "every row loses the same share": partial(_zero, is_by_row=True),
+            "the number of zeros is cut off and not rounded": partial(_zero, rounds=int),
             "the largest weights become zero": _zero_largest,
             "the share is taken of the largest weight, and not of how many there are": _below_a_share_of_the_largest,
         },
@@ -212,6 +245,9 @@ TASKS = {
         cases=_importance_cases,
         misconceptions={
             "the sign is taken off before a head's numbers are added up": _sum_of_magnitudes,
+            "the sign is taken off for each token, and not for the whole list": _of_tokens,
+            "the lists are added up, and not averaged": _sum_over_lists,
+            "the tokens are averaged, and not added up": _mean_over_tokens,
             "the sign is taken off after the mean over lists, so that lists cancel": _magnitude_of_mean,
             "the numbers of the heads are taken for interleaved": _interleaved,
             "the gradient counts alone, without what the head gives": _gradient_alone,
@@ -224,6 +260,9 @@ TASKS = {
         misconceptions={
             "the heads to keep are the ones that leave": partial(_cut, is_complement=True),
             "heads are set to zero, and nothing shrinks": partial(_cut, is_zeroed=True),
+            "matrices are set to zero and biases are not, and nothing shrinks": partial(
+                _cut, is_zeroed=True, zeroes_biases=False
+            ),
             "the output loses rows, and not columns": partial(_cut, is_turned=True),
             "the bias of the output is cut as well": partial(_cut, cuts_output_bias=True),
         },
@@ -231,11 +270,14 @@ TASKS = {
     "cut_words": Task(
         right=cut_words,
         cases=_word_cases,
-        outcome=_arrays,
+        outcome=_table_and_ids,
         misconceptions={
             "the token ids still point into the old table": _old_ids,
             "rows are set to zero, and the table keeps its size": _zeroed_rows,
             "the ids follow the order of the old table, and not that of `keep`": partial(_cut_words, is_sorted=True),
+            "rows and ids follow the order of the old table, and not that of `keep`": partial(
+                _cut_words, is_sorted=True, sorts_rows=True
+            ),
         },
     ),
 }

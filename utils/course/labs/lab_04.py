@@ -68,11 +68,16 @@ def _mixture(
     *,
     score_weight: float | None = None,
     of_teacher: Callable[[Tensor], Tensor] = _softmax,
+    of_gains: Callable[[Tensor], Tensor] = _shares,
 ) -> Tensor:
     logarithms = torch.log_softmax(student, dim=0)
-    of_labels = -(_shares(gains) * logarithms).sum()
+    of_labels = -(of_gains(gains) * logarithms).sum()
     of_scores = -(of_teacher(teacher) * logarithms).sum()
     return label_weight * of_labels + (1 - label_weight if score_weight is None else score_weight) * of_scores
+
+
+def _whole_gains(gains: Tensor) -> Tensor:
+    return gains / gains.sum().clamp(min=1e-9)
 
 
 def _turned_weights(student: Tensor, teacher: Tensor, gains: Tensor, label_weight: float) -> Tensor:
@@ -114,6 +119,9 @@ def _step(
     moves_teacher: bool = False,
     is_turned: bool = False,
     forgets_gradients: bool = True,
+    moves_student: bool = True,
+    is_sum: bool = False,
+    is_after: bool = False,
 ) -> float:
     student.train()
     teacher.train(teacher_mode)
@@ -121,17 +129,25 @@ def _step(
         optimizer.zero_grad()
     with torch.set_grad_enabled(moves_teacher):
         wanted = teacher(features)[..., 0]
-    lists = zip(student(features)[..., 0], wanted, strict=True)
-    value = torch.stack([loss(right, left) if is_turned else loss(left, right) for left, right in lists]).mean()
+    value = _mean_loss(student, features, wanted, loss, is_turned=is_turned)
+    value = value * len(wanted) if is_sum else value
     value.backward()
-    optimizer.step()
-    return float(value.detach())
+    if moves_student:
+        optimizer.step()
+    return float((_mean_loss(student, features, wanted, loss, is_turned=is_turned) if is_after else value).detach())
+
+
+def _mean_loss(student: nn.Module, features: Tensor, wanted: Tensor, loss: Callable, *, is_turned: bool) -> Tensor:
+    lists = zip(student(features)[..., 0], wanted, strict=True)
+    return torch.stack([loss(right, left) if is_turned else loss(left, right) for left, right in lists]).mean()
 
 
 def _after_two_steps(step: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Dropout draws the same in every call; a teacher without gradients shows none."""
     torch.manual_seed(0)
     losses = [step(**arguments) for _ in range(2)]
+    if not all(isinstance(one, int | float) for one in losses):
+        raise ValueError(f"a {type(losses[0]).__name__} came back; give a Python number")
     weights = torch.cat([weight.detach().flatten() for weight in arguments["student"].parameters()])
     is_moved = any(weight.grad is not None and weight.grad.any() for weight in arguments["teacher"].parameters())
     return {
@@ -220,6 +236,11 @@ TASKS = {
             ),
             "labels and scores are mixed before the softmax": _mixed_targets,
             "the teacher's scores are shares without a softmax": partial(_mixture, of_teacher=lambda scores: scores),
+            "the lowest gain of the list is left in": partial(_mixture, of_gains=_whole_gains),
+            "the gains go through a softmax": partial(_mixture, of_gains=_softmax),
+            "the mean over the products is taken, and not their sum": lambda student, teacher, gains, label_weight: (
+                _mixture(student, teacher, gains, label_weight) / len(student)
+            ),
         },
     ),
     "distillation_step": Task(
@@ -229,6 +250,12 @@ TASKS = {
         changes=("student", "teacher", "optimizer"),
         misconceptions={
             "the teacher answers as if it were in training, with dropout": partial(_step, teacher_mode=True),
+            "the teacher answers as if it were in training, and gradients reach it as well": partial(
+                _step, teacher_mode=True, moves_teacher=True
+            ),
+            "the student never moves": partial(_step, moves_student=False),
+            "the lists' losses are added up, and not averaged": partial(_step, is_sum=True),
+            "the loss is computed again after the step": partial(_step, is_after=True),
             "gradients are left at the teacher's weights": partial(_step, moves_teacher=True),
             "student and teacher have changed places in the loss": partial(_step, is_turned=True, moves_teacher=False),
             "the gradients of the step before are still there": partial(_step, forgets_gradients=False),

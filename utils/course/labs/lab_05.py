@@ -69,11 +69,12 @@ def _break_even(
     index_bytes: int,
     *,
     has_starts: bool = True,
+    has_end: bool = True,
     has_columns: bool = True,
     is_share_left: bool = False,
 ) -> float:
     dense = n_rows * n_columns * value_bytes
-    fixed = (n_rows + 1) * index_bytes if has_starts else 0
+    fixed = (n_rows + has_end) * index_bytes if has_starts else 0
     of_one = value_bytes + (index_bytes if has_columns else 0)
     left = (dense - fixed) / (n_rows * n_columns * of_one)
     return left if is_share_left else 1 - left
@@ -85,8 +86,11 @@ def _mask(
     size: Callable[[np.ndarray], np.ndarray] = np.abs,
     keeps_smallest: bool = False,
     is_down: bool = False,
+    prefers_last: bool = False,
 ) -> np.ndarray:
     weight = weight.T if is_down else weight
+    if prefers_last:
+        return _mask(weight[:, ::-1], size=size)[:, ::-1]
     groups = size(weight).reshape(-1, 4)
     order = np.argsort(groups if keeps_smallest else -groups, axis=1, kind="stable")
     mask = np.zeros(groups.shape, dtype=bool)
@@ -109,6 +113,15 @@ def _counts_of_rows(matrix: np.ndarray) -> Csr:
 def _without_end(matrix: np.ndarray) -> Csr:
     values, columns, starts = to_csr(matrix)
     return values, columns, starts[:-1]
+
+
+def _ends(matrix: np.ndarray) -> Csr:
+    values, columns, starts = to_csr(matrix)
+    return values, columns, starts[1:]
+
+
+def _only_positive(matrix: np.ndarray) -> Csr:
+    return to_csr(np.maximum(matrix, 0))
 
 
 def _by_columns(matrix: np.ndarray) -> Csr:
@@ -155,9 +168,17 @@ def _weight_cases(seed: int) -> list[Case]:
     return [
         Case("the same four numbers in four rows", {"weight": np.tile([[0.1, -0.9, 0.4, 0.2]], (4, 1))}),
         Case("two groups, one much larger", {"weight": np.tile([[5.0, 6.0, 7.0, 8.0, 0.1, 0.2, -0.3, 0.4]], (4, 1))}),
+        Case("equal numbers", {"weight": np.tile([[0.3, -0.3, 0.3, 0.1, -0.2, 0.2, 0.2, 0.5]], (4, 1))}),
         Case("a group of zeros", {"weight": np.tile([[0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 3.0, -4.0]], (4, 1))}),
         Case("eight rows", {"weight": rng.normal(size=(8, 16))}),
     ]
+
+
+def _three_arrays(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    found = function(**arguments)
+    if not isinstance(found, tuple | list) or len(found) != 3:
+        raise ValueError("give three arrays: values, columns, row_starts")
+    return dict(zip(("values", "columns", "row_starts"), found, strict=True))
 
 
 def _as_mask(function: Callable, arguments: Mapping[str, Any]) -> np.ndarray:
@@ -171,9 +192,12 @@ TASKS = {
     "to_csr": Task(
         right=to_csr,
         cases=_matrix_cases,
+        outcome=_three_arrays,
         misconceptions={
             "the third array holds how many numbers a row has": _counts_of_rows,
             "the third array does not say where the last row ends": _without_end,
+            "the third array says where rows end, and does not begin with 0": _ends,
+            "negative numbers are taken for zeros": _only_positive,
             "the matrix is read column by column": _by_columns,
             "the second array counts through the whole matrix and not along the row": _flat_places,
         },
@@ -182,7 +206,7 @@ TASKS = {
         right=csr_product,
         cases=_product_cases,
         misconceptions={
-            "an empty row gets the number of the next one (`reduceat` does that)": _product_by_reduceat,
+            "an empty row gets a number": _product_by_reduceat,
             "a number is multiplied by the vector's entry of its row, not of its column": _product_by_rows,
             "the last number of every row is left out": partial(_product, shift=1),
         },
@@ -193,6 +217,8 @@ TASKS = {
         misconceptions={
             "the column of each number costs nothing": partial(_break_even, has_columns=False),
             "where the rows begin costs nothing": partial(_break_even, has_starts=False),
+            "the third array has one entry for each row and none for the end": partial(_break_even, has_end=False),
+            "a percentage is given and not a share": lambda **sizes: 100 * break_even(**sizes),
             "the share of the numbers that are left is given": partial(_break_even, is_share_left=True),
         },
     ),
@@ -205,6 +231,7 @@ TASKS = {
             "the two smallest stay": partial(_mask, keeps_smallest=True),
             "the half of all numbers stays, wherever they are": _half_of_all,
             "groups run down the columns": partial(_mask, is_down=True),
+            "of equal numbers the last ones stay": partial(_mask, prefers_last=True),
         },
     ),
 }

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from utils.course.labs.checks import Case, Task
 
+THIRDS = np.array([3.0, 3.0, 2.0, 1.0, -2.0, 0.0])  # a grid of 3 steps to 3 has them all, and one of 4 to 4 as well
 LIMIT = 127  # the largest whole number of a symmetric grid of 8 bits
 
 
@@ -80,10 +81,12 @@ def _error(
     *,
     measure: Callable = lambda off: np.mean(off**2),
     is_within: bool = False,
+    n_more: int = -1,
 ) -> float:
-    n_steps = 2 ** (n_bits - 1) - 1
-    step = limit / n_steps
-    off = np.clip(np.round(values / step), -n_steps, n_steps) * step - values
+    """`n_more` is added to a power of 2 for the largest whole number."""
+    largest = 2 ** (n_bits - 1) + n_more
+    step = limit / largest
+    off = np.clip(np.round(values / step), -largest, largest) * step - values
     return float(measure(off[np.abs(values) <= limit] if is_within else off))
 
 
@@ -107,12 +110,15 @@ def _product(
     bias: np.ndarray,
     *,
     sums: type = np.int64,
+    lowest: int = -LIMIT,
     is_clipped: bool = True,
+    is_rounded: bool = True,
     has_both_scales: bool = True,
     scales_bias: bool = False,
 ) -> np.ndarray:
-    rounded = np.round(inputs / input_scale)
-    rounded = np.clip(rounded, -LIMIT, LIMIT) if is_clipped else rounded
+    rounded = np.round(inputs / input_scale) if is_rounded else inputs / input_scale
+    rounded = np.clip(rounded, lowest, LIMIT) if is_clipped else rounded
+    sums = sums if is_rounded else float
     found = (rounded.astype(sums) @ whole.astype(sums).T).astype(float)
     unit = input_scale * scales if has_both_scales else scales
     return (found + bias) * unit if scales_bias else found * unit + bias
@@ -134,6 +140,13 @@ def _without_clipping(values: Tensor, limit: float) -> Tensor:
 
 def _without_rounding(values: Tensor, limit: float) -> Tensor:
     return values.clamp(-limit, limit)
+
+
+def _whole_and_scales(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    given = function(**arguments)
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError("give two arrays: the whole numbers, and the scales")
+    return dict(zip(("the whole numbers", "the scales"), given, strict=True))
 
 
 def _values_and_gradient(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +180,9 @@ def _limit_cases(seed: int) -> list[Case]:
         Case("one value far away", {"values": outlier, "limits": limits, "n_bits": 4}),
         Case("the same in 8 bits", {"values": outlier, "limits": limits, "n_bits": 8}),
         Case("a tenth of the values far away", {"values": many, "limits": limits, "n_bits": 4}),
+        Case(
+            "three bits, and values at whole numbers", {"values": THIRDS, "limits": np.array([3.0, 4.0]), "n_bits": 3}
+        ),
         Case("limits from the largest down", {"values": outlier, "limits": limits[::-1].copy(), "n_bits": 4}),
     ]
 
@@ -185,7 +201,8 @@ def _product_cases(seed: int) -> list[Case]:
     wide |= {"scales": rng.uniform(0.001, 0.1, 5), "bias": rng.normal(size=5)}
     return [
         Case("two numbers and two outputs", small),
-        Case("inputs beyond the grid", small | {"inputs": np.array([[9.0, -0.5]])}),
+        Case("inputs beyond the grid", small | {"inputs": np.array([[9.0, -9.0]])}),
+        Case("inputs between two steps", small | {"inputs": np.array([[0.031, -0.007]])}),
         Case("sixty-four numbers", wide),
     ]
 
@@ -203,6 +220,7 @@ TASKS = {
     "quantize": Task(
         right=quantize,
         cases=_weight_cases,
+        outcome=_whole_and_scales,
         misconceptions={
             "there is one scale for all outputs": partial(_quantize, axis=None),
             "there is a scale for each input, and not for each output": partial(_quantize, axis=0),
@@ -215,8 +233,12 @@ TASKS = {
         cases=_limit_cases,
         misconceptions={
             "the largest value decides": _largest,
-            "what lies beyond the limit is left out of the error": partial(
+            "no value counts as off by more than half a step, however far it lies beyond the limit": partial(
                 _choose, error=partial(_error, is_within=True)
+            ),
+            "the grid has one step too many on each side": partial(_choose, error=partial(_error, n_more=0)),
+            "absolute errors are compared, and not squared ones": partial(
+                _choose, error=partial(_error, measure=lambda off: np.mean(np.abs(off)))
             ),
             "the middle of the errors decides, and it never sees what is far away": partial(
                 _choose, error=partial(_error, measure=_median_error)
@@ -229,6 +251,8 @@ TASKS = {
         misconceptions={
             "sums are kept in 8 bits and overflow": partial(_product, sums=np.int8),
             "inputs beyond the grid are not clipped": partial(_product, is_clipped=False),
+            "the inputs' grid reaches down to -128": partial(_product, lowest=-LIMIT - 1),
+            "the inputs are not rounded": partial(_product, is_rounded=False),
             "the scale of the inputs is forgotten": partial(_product, has_both_scales=False),
             "the bias is multiplied by the scales too": partial(_product, scales_bias=True),
         },

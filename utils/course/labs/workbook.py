@@ -121,13 +121,13 @@ def progress() -> list[Progress]:
 
 
 def export(path: Path) -> Path:
-    """Write a table of all tasks of all labs: lab, task, whether it is solved, and an open task's last figure.
+    """Write a table of all tasks of all labs: lab, task, whether it is solved, and the last figure of an open task.
 
     Workshops collect these, one of each learner; the leaderboard beside a copy of a lab has every figure.
     """
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
-    writer.writerow(("lab", "task", "solved", "figure", "value"))
+    writer.writerow(("lab", "task", "solved", "figure", "last_value"))
     for one in progress():
         figures = _last_figures(copy_of(one.lab).with_name(checks.LEADERBOARD))
         for task in one.tasks:
@@ -180,14 +180,28 @@ def _execute(nb: NotebookNode, *, folder: Path) -> None:
 
 
 def _standings(nb: NotebookNode) -> Iterator[Standing]:
-    for task, cell in graded(nb):
+    """Of every graded cell; where a cell above it stopped, since the last graded one, that is what is told."""
+    tasks, above = {cell.id: task for task, cell in graded(nb)}, None
+    for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
         error = next((output for output in cell.outputs if output.output_type == "error"), None)
-        if error is None:
-            yield Standing(task, SOLVED if cell.execution_count else NOT_REACHED)
-        elif error.ename == NotImplementedError.__name__:
+        if cell.id not in tasks:
+            above = above or error
+            continue
+        task, stopped, above = tasks[cell.id], above, None
+        if error is not None and stopped is not None and error.ename == NameError.__name__:
+            yield Standing(task, NOT_YET, f"a cell above stopped: {_words(stopped)}")
+        elif error is None:
+            yield Standing(task, SOLVED if cell.execution_count else NOT_REACHED, _figure(cell))
+        elif error.ename in (NotImplementedError.__name__, checks.NotWritten.__name__):
             yield Standing(task, NOT_WRITTEN)
         else:
             yield Standing(task, NOT_YET, _words(error))
+
+
+def _figure(cell: NotebookNode) -> str:
+    """What an open task was judged by, from what its check printed; "" of another task."""
+    texts = [line for output in cell.outputs for line in output.get("text", "").splitlines() if ": solved. " in line]
+    return texts[-1].partition(": solved. ")[2] if texts else ""
 
 
 def _words(error: NotebookNode) -> str:
