@@ -95,7 +95,8 @@ def sections() -> str:
     """Markdown of the target, then of all recorded data sets, the embedded shop first; of the laptop profile alone."""
     found = (json.loads(path.read_text(encoding="utf-8")) for path in settings.RESULTS.glob("*.json"))
     names = {one["dataset"] for one in found if one["profile"] == "laptop"}
-    found = [_section(name) for name in sorted(names, key=lambda name: (name != settings.EMBEDDED, name))]
+    in_order = sorted(names, key=lambda name: (name != settings.EMBEDDED, name))
+    found = [section for name in in_order if (section := _section(name))]
     return "\n".join([_target(), *found]) if found else ""
 
 
@@ -113,8 +114,10 @@ def _target() -> str:
 
 
 def _section(dataset: str) -> str:
+    """What is recorded of a data set; "" where some of its folds are still missing."""
     content = recorded.newest_hash(dataset)
-    runs = recorded.read(dataset_hash=content)
+    if not (runs := recorded.read(dataset_hash=content)):
+        return ""
     dates = sorted(row["identity"]["time_utc"][:10] for run in runs for row in run.rows)
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     n_queries = f"{runs[-1].rows[0]['quality']['n_queries']:,} test queries"

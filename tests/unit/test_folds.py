@@ -8,7 +8,7 @@ import pytest
 from made import row
 from recorded_runs import read
 
-from authoring import folds
+from authoring import folds, results_page
 from utils.course.records import recorded
 from utils.course.records.recorded import Fold
 from utils.course.run import TEACHER_SCORES
@@ -87,6 +87,13 @@ def test_the_folds_of_a_seed_are_read_as_one_run_of_all_their_queries(results):
     assert one.size.disk_bytes == 200 and run.rates["teacher"] == [10.0, 20.0]
     assert np.mean(run.ndcg10[TEACHER_SCORES]) == pytest.approx(0.7) and (run.dataset, run.seed) == ("small", 0)
     assert recorded.newest_hash("small") == "h" * 16
+
+
+def test_folds_are_shown_once_all_of_them_are_there(results):
+    record(1, ndcg10=[0.4], disk_bytes=300, dataset_hash="b")
+    assert read("h" * 16) == [] and results_page.sections() == ""
+    record(0, ndcg10=[0.8, 0.8, 0.8], disk_bytes=100, dataset_hash="a")
+    assert len(read("h" * 16)) == 1 and "**small**, 4 test queries" in results_page.sections()
 
 
 def test_folds_whose_int8_teacher_ran_in_different_engines_have_one_row_of_it(results):

@@ -25,7 +25,7 @@ class Record(BaseModel):
     """One run as it is recorded.
 
     Attributes:
-        fold: which fold of a data set in folds; None: the data set as it is.
+        fold, n_folds: which fold of a data set in so many; None: the data set as it is.
         pool: the hash of the data set that the fold is one of.
         command: the command line that makes it again; a folder of data is named without the way to it.
         recipes: the names of the recipes whose ends are among the rows.
@@ -42,6 +42,7 @@ class Record(BaseModel):
     profile: str
     seed: int
     fold: int | None = None
+    n_folds: int | None = None
     pool: str = ""
     command: str
     recipes: list[str]
@@ -99,7 +100,7 @@ def stem(*, dataset: str, dataset_hash: str, profile: str, seed: int) -> str:
 def read(*, dataset_hash: str, profile: str = "laptop") -> list[Record]:
     """The recorded runs of just these data in the order of their seeds; none when nothing is recorded.
 
-    The folds of one seed are one run, whose test queries are those of all folds.
+    The folds of one seed are one run, whose test queries are those of all folds; until all are there it is none.
 
     Raises:
         ValueError: a file is not a recorded run; names it and what is wrong.
@@ -109,7 +110,7 @@ def read(*, dataset_hash: str, profile: str = "laptop") -> list[Record]:
     seeds: dict[int, list[Record]] = {}
     for one in sorted(found, key=lambda record: (record.seed, record.fold or 0)):
         seeds.setdefault(one.seed, []).append(one)
-    return [pooled(of_seed) for of_seed in seeds.values()]
+    return [pooled(of_seed) for of_seed in seeds.values() if len(of_seed) == (of_seed[0].n_folds or 1)]
 
 
 def pooled(folds: Sequence[Record]) -> Record:
@@ -164,7 +165,7 @@ def write(
     also = {"ndcg10": ndcg10, "rates": rates, "on_valid": on_valid}
     shared = {name: last[name] for name in SHARED}
     if fold is not None:
-        shared |= {"dataset": fold.dataset, "pool": fold.dataset_hash, "fold": fold.number}
+        shared |= {"dataset": fold.dataset, "pool": fold.dataset_hash, "fold": fold.number, "n_folds": fold.n_folds}
     record = Record(**shared, command=command, recipes=list(recipes), code=code, rows=own, **also)
     path = path_of_record(record)
     path.parent.mkdir(parents=True, exist_ok=True)
