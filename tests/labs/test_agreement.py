@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from utils.course.labs import checks, lab_01, lab_02, lab_03, lab_04, lab_05, lab_06
 from utils.measure import cost, timing
@@ -60,14 +60,20 @@ def test_zeros_by_magnitude():
 
 def test_importance_of_heads():
     """The course lays a gate on each head; the lab multiplies output and gradient: the chain rule makes them one."""
-    layer, outputs = torch.nn.Linear(12, 1), torch.randn(6, 5, 12, generator=torch.Generator().manual_seed(0))
-    outputs.requires_grad_()
-    gates = torch.ones(6, 3, requires_grad=True)
-    with pruning._gated([layer], [gates]):
-        losses = layer(outputs).tanh().sum(dim=(1, 2))  # one a list
-    of_gates, gradients = torch.autograd.grad(losses.sum(), [gates, outputs])
-    found = lab_03.head_importance(outputs.detach().numpy(), gradients.numpy(), 3)
-    np.testing.assert_allclose(found, of_gates.abs().mean(dim=0).numpy(), rtol=1e-4)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "vocab_size": 50, "num_hidden_layers": 1}
+    model = BertForSequenceClassification(BertConfig(**sizes, num_attention_heads=4, num_labels=1)).eval()
+    batch = {"input_ids": torch.randint(5, 50, (3, 6)), "attention_mask": torch.ones(3, 6, dtype=torch.long)}
+    labels, seen = torch.tensor([[3.0, 1.0, 0.0]]), []  # one list of three pairs
+    hook = model.bert.encoder.layer[0].attention.output.dense.register_forward_pre_hook(
+        lambda module, inputs: seen.append(inputs[0])
+    )
+    loss = training.listwise_loss(model(**batch), labels)
+    hook.remove()
+    (gradient,) = torch.autograd.grad(loss, seen)
+    of_lab = lab_03.head_importance(*(one.detach().reshape(1, -1, 8).numpy() for one in (seen[0], gradient)), 4)
+    (of_course,) = pruning.head_importance(model, [batch | {"labels": labels}])
+    np.testing.assert_allclose(of_lab, of_course.numpy(), rtol=1e-4)
 
 
 def test_heads_that_leave():

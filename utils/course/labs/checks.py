@@ -55,6 +55,29 @@ def _given(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     return function(**arguments)
 
 
+def named(*names: str) -> Callable[[Callable[..., Any], Mapping[str, Any]], dict[str, Any]]:
+    """An outcome of several parts, each told by its name."""
+
+    def outcome(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = function(**arguments)
+        if not isinstance(given, tuple | list) or len(given) != len(names):
+            raise ValueError(f"give {len(names)} things: {', '.join(names)}")
+        return dict(zip(names, given, strict=True))
+
+    return outcome
+
+
+def plain_numbers(values: Sequence[Any]) -> list[float]:
+    """What a learner's function gave each time, where numbers are to come back and no tensors.
+
+    Raises:
+        ValueError: one is no number.
+    """
+    if strange := [one for one in values if not isinstance(one, int | float)]:
+        raise ValueError(f"a {type(strange[0]).__name__} came back; give a Python number")
+    return list(values)
+
+
 @dataclass(frozen=True)
 class Task:
     """A function that a learner writes.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from utils.course.labs.checks import Case, Task
+from utils.course.labs.checks import Case, Task, named
 
 Layer = Mapping[str, np.ndarray]
 INWARDS = ("query", "key", "value")  # matrices whose rows belong to heads; of "output" the columns do
@@ -221,13 +220,6 @@ def _word_cases(seed: int) -> list[Case]:
     ]
 
 
-def _table_and_ids(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    given = function(**arguments)
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError("give two arrays: the new table, and the new token ids")
-    return dict(zip(("the table", "the token ids"), given, strict=True))
-
-
 TASKS = {
     "zero_smallest": Task(
         right=zero_smallest,
@@ -270,7 +262,7 @@ TASKS = {
     "cut_words": Task(
         right=cut_words,
         cases=_word_cases,
-        outcome=_table_and_ids,
+        outcome=named("the table", "the token ids"),
         misconceptions={
             "the token ids still point into the old table": _old_ids,
             "rows are set to zero, and the table keeps its size": _zeroed_rows,

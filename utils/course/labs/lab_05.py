@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.course.labs.checks import Case, Task
+from utils.course.labs.checks import Case, Task, named
 
 Csr = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -174,13 +174,6 @@ def _weight_cases(seed: int) -> list[Case]:
     ]
 
 
-def _three_arrays(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    found = function(**arguments)
-    if not isinstance(found, tuple | list) or len(found) != 3:
-        raise ValueError("give three arrays: values, columns, row_starts")
-    return dict(zip(("values", "columns", "row_starts"), found, strict=True))
-
-
 def _as_mask(function: Callable, arguments: Mapping[str, Any]) -> np.ndarray:
     mask = np.asarray(function(**arguments))
     if mask.dtype != bool:
@@ -192,7 +185,7 @@ TASKS = {
     "to_csr": Task(
         right=to_csr,
         cases=_matrix_cases,
-        outcome=_three_arrays,
+        outcome=named("values", "columns", "row_starts"),
         misconceptions={
             "the third array holds how many numbers a row has": _counts_of_rows,
             "the third array does not say where the last row ends": _without_end,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.course.labs.checks import Case, Task
+from utils.course.labs.checks import Case, Task, named
 
 THIRDS = np.array([3.0, 3.0, 2.0, 1.0, -2.0, 0.0])  # a grid of 3 steps to 3 has them all, and one of 4 to 4 as well
 LIMIT = 127  # the largest whole number of a symmetric grid of 8 bits
@@ -142,13 +142,6 @@ def _without_rounding(values: Tensor, limit: float) -> Tensor:
     return values.clamp(-limit, limit)
 
 
-def _whole_and_scales(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    given = function(**arguments)
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError("give two arrays: the whole numbers, and the scales")
-    return dict(zip(("the whole numbers", "the scales"), given, strict=True))
-
-
 def _values_and_gradient(function: Callable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The gradient is that of a sum with weights that differ."""
     values = arguments["values"].clone().requires_grad_()
@@ -220,7 +213,7 @@ TASKS = {
     "quantize": Task(
         right=quantize,
         cases=_weight_cases,
-        outcome=_whole_and_scales,
+        outcome=named("the whole numbers", "the scales"),
         misconceptions={
             "there is one scale for all outputs": partial(_quantize, axis=None),
             "there is a scale for each input, and not for each output": partial(_quantize, axis=0),
