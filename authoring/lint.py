@@ -7,6 +7,7 @@ typed numbers are in `typed_numbers`, minutes in `reading`, links and spelling i
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
-from authoring import boxes, committed_form, outputs, prose, reading, typed_numbers
+from authoring import boxes, cell_style, committed_form, outputs, prose, reading, typed_numbers
 from utils import freshness, settings
 from utils.course import runner
 
@@ -26,8 +27,9 @@ LONGEST_CELL = 15
 PARAMETERS = ("PROFILE", "DATASET", "SEED", "OUT")
 PAGES = ("README.md", "GLOSSARY.md", "CONTRIBUTING.md", "data/README.md", "docs/results.md", "labs/INSTRUCTOR.md")
 RESTORE = "run: course tidy, if only an editor changed it, or make notebooks"
-HEADINGS = ("by hand", "Measured", "How it goes wrong", "When to use it")
+HEADINGS = ("by hand", "Your decision", "Measured", "How it goes wrong", "When to use it")
 PARTS = ("Promise", "Check yourself", "Papers")
+NEXT = re.compile(r"\*\*Next:\*\* `(\w+)`")
 
 
 def problems(files: Sequence[Path] = ()) -> list[str]:
@@ -37,7 +39,7 @@ def problems(files: Sequence[Path] = ()) -> list[str]:
         ValueError: there is no such file.
     """
     found = []
-    for path in files or [*runner.notebooks(), *pages()]:
+    for path in files or [*runner.notebooks(), *runner.more(), *pages()]:
         if not path.is_file():
             raise ValueError(f"{path}: no such file; give notebooks or Markdown pages")
         if path.suffix == ".ipynb":
@@ -61,6 +63,8 @@ def notebook_problems(path: Path) -> list[str]:
         return [f"{prose.place_of(path)}: is not a notebook: {why}; restore it from git, or save it in JupyterLab"]
     trees, unparsed = _parsed(nb)
     found: list[Problem] = [*unparsed, *_anatomy_problems(nb, name=path.stem, trees=trees)]
+    if path not in runner.more():  # what is there for the curious has any length, and parts of its own
+        found += [*_section_problems(nb), *reading.size_problems(nb)]
     found += [*_cell_problems(nb), *_run_problems(nb), *_shown_problems(nb), *boxes.problems(nb)]
     found += typed_numbers.typed_number_problems(nb, trees=trees)
     found += [(None, problem) for problem in outputs.size_problems(path.read_text(encoding="utf-8"))]
@@ -96,8 +100,9 @@ def _code(nb: NotebookNode) -> list[tuple[int, NotebookNode]]:
 
 def _anatomy_problems(nb: NotebookNode, *, name: str, trees: dict[int, ast.Module]) -> Iterator[Problem]:
     """What every notebook of the course has: title, promise, parameters, beginning, sections, end."""
-    yield from _prose_problems(nb, number=name[:2])
+    yield from _prose_problems(nb, number=name.partition("_")[0])
     tagged = [index for index, cell in enumerate(nb.cells) if "parameters" in cell.metadata.get("tags", [])]
+    yield from cell_style.problems(trees, parameters=tagged[0] if tagged else None)
     if len(tagged) != 1:
         yield None, f"has {len(tagged)} cells tagged 'parameters'; tag one"
         return
@@ -116,15 +121,27 @@ def _anatomy_problems(nb: NotebookNode, *, name: str, trees: dict[int, ast.Modul
 def _prose_problems(nb: NotebookNode, *, number: str) -> Iterator[Problem]:
     if not nb.cells or nb.cells[0].cell_type != "markdown" or not nb.cells[0].source.startswith(f"# {number} "):
         yield 0, f"is no title; open the notebook with a markdown cell '# {number} ...', the number of its file"
-    blocks = [block for cell in nb.cells if cell.cell_type == "markdown" for block in prose.blocks(cell.source)]
-    headings = [block.text.lower() for block in blocks if block.tag.startswith("h")]
+    yield from reading.problems(nb)
+
+
+def _section_problems(nb: NotebookNode) -> Iterator[Problem]:
+    """The parts of a notebook in the reading order, and that what comes next is there."""
+    for wanted in PARTS:
+        if not any(block.text.startswith(wanted) for block in _blocks(nb)):
+            yield None, f"nothing begins with '{wanted}'; add that part"
+    there = {path.stem for path in runner.notebooks()}
+    for index, cell in enumerate(nb.cells):
+        for name in NEXT.findall(cell.source):
+            if name not in there:
+                yield index, f"says that {name} comes next, which is not there; correct it"
+    headings = [block.text.lower() for block in _blocks(nb) if block.tag.startswith("h")]
     for wanted in HEADINGS:
         if not any(wanted.lower() in heading for heading in headings):
             yield None, f"no heading says '{wanted}'; add that section"
-    for wanted in PARTS:
-        if not any(block.text.startswith(wanted) for block in blocks):
-            yield None, f"nothing begins with '{wanted}'; add that part"
-    yield from reading.problems(nb)
+
+
+def _blocks(nb: NotebookNode) -> list[prose.Block]:
+    return [block for cell in nb.cells if cell.cell_type == "markdown" for block in prose.blocks(cell.source)]
 
 
 def _begin_problems(nb: NotebookNode, *, name: str, first: int, tree: ast.Module | None) -> Iterator[Problem]:
@@ -187,14 +204,14 @@ def _call(tree: ast.Module | None, *, name: str) -> ast.Call | None:
 
 
 def _listing_problems(readme: Path) -> Iterator[str]:
-    """The table of notebooks names those that there are."""
-    there = {path.name for path in runner.notebooks()}
+    """The tables of notebooks name those that there are."""
+    paths = {path.relative_to(settings.ROOT).as_posix(): path for path in [*runner.notebooks(), *runner.more()]}
     cells = [block for block in prose.blocks(readme.read_text(encoding="utf-8")) if block.tag == "td"]
     links = [link for block in cells for link in block.links if link.endswith(".ipynb")]
-    listed = {Path(link).name for link in links if (settings.ROOT / link).parent == settings.NOTEBOOKS}
-    for name in sorted(there - listed):
-        yield f"no table lists notebooks/{name}; add its line"
-    for name in sorted(listed - there):
-        yield f"a table lists notebooks/{name}, which is not there; remove its line"
-    by_link = {f"notebooks/{path.name}": nb for path in runner.notebooks() if (nb := _read(path)[0])}
+    listed = {link for link in links if settings.NOTEBOOKS in (settings.ROOT / link).parents}
+    for name in sorted(paths.keys() - listed):
+        yield f"no table lists {name}; add its line"
+    for name in sorted(listed - paths.keys()):
+        yield f"a table lists {name}, which is not there; remove its line"
+    by_link = {link: nb for link, path in paths.items() if (nb := _read(path)[0])}
     yield from reading.listing_problems(readme.read_text(encoding="utf-8"), notebooks=by_link)

@@ -21,16 +21,18 @@ DEFAULTS = {"profile": "laptop", "dataset": "synthetic", "seed": 0}
 def publish(*, from_: str | None = None, only: str | None = None, echo: Callable[[str], object] = print) -> list[Path]:
     """Run with the notebooks' own parameters, put the outputs into the masters.
 
-    All of them or none.
+    All of them or none; without a choice those for the curious as well.
 
     Raises:
         RunFailed: an output must not be committed: a warning, a path of this machine, too many bytes.
         ValueError: a notebook's defaults are not those of the command line.
     """
     folder = runner.run(**DEFAULTS, from_=from_, only=only, echo=echo)
-    published = {
-        path: _published(path, executed=folder / "notebooks" / path.name) for path in runner.notebooks(only, from_)
-    }
+    chosen = runner.notebooks(only, from_)
+    for path in runner.more() if only is None and from_ is None else ():
+        runner.run(**DEFAULTS, only=path.stem, echo=echo)
+        chosen.append(path)
+    published = {path: _published(path, executed=folder / "notebooks" / path.name) for path in chosen}
     for path, nb in published.items():
         disk.write_whole(path, committed_form.text(nb))
         echo(f"{path.name}: published")

@@ -17,17 +17,22 @@ READ, RUN = "minutes to read", "minutes to run on 2 cores"
 WORDS_A_MINUTE = 150  # of technical prose, for one whose second language is English
 SECONDS_A_LINE = 3  # of code
 SECONDS_AN_OUTPUT = 15  # a table, a picture, some lines
+MOST_CELLS, MOST_WORDS, MOST_MINUTES = 45, 1_800, 35  # of a notebook in the reading order
 SLACK = 1.25  # between what is said and what was run, either way: machines of one kind differ
 
 
-def minutes_to_read(nb: NotebookNode) -> int:
-    """Of prose, code and outputs, rounded up; the list of papers is not read."""
+def n_words(nb: NotebookNode) -> int:
+    """Words of the prose; the list of papers is not read."""
     blocks = [block for cell in nb.cells if cell.cell_type == "markdown" for block in prose.blocks(cell.source)]
-    n_words = sum(len(block.text.split()) for block in blocks if not block.is_reference)
+    return sum(len(block.text.split()) for block in blocks if not block.is_reference)
+
+
+def minutes_to_read(nb: NotebookNode) -> int:
+    """Of prose, code and outputs, rounded up."""
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     n_lines = sum(len(cell.source.splitlines()) for cell in code)
     n_outputs = sum(bool(cell.outputs) for cell in code)
-    return math.ceil(n_words / WORDS_A_MINUTE + (n_lines * SECONDS_A_LINE + n_outputs * SECONDS_AN_OUTPUT) / 60)
+    return math.ceil(n_words(nb) / WORDS_A_MINUTE + (n_lines * SECONDS_A_LINE + n_outputs * SECONDS_AN_OUTPUT) / 60)
 
 
 def said(nb: NotebookNode) -> dict[str, str]:
@@ -49,6 +54,15 @@ def problems(nb: NotebookNode) -> Iterator[tuple[int, str]]:
     seconds = nb.metadata.get(STAMP, {}).get("seconds")
     if seconds is not None and not _is_near(int(table[RUN]), minutes=seconds / 60):
         yield 0, f"says {table[RUN]} {RUN}, but the published run took {seconds} s; write {math.ceil(seconds / 60)}"
+
+
+def size_problems(nb: NotebookNode) -> Iterator[tuple[None, str]]:
+    """Where a notebook in the reading order is longer than a reader stays with one."""
+    remedy = "move what does not carry the story to notebooks/more/"
+    sizes = {"cells": len(nb.cells), "words": n_words(nb), "minutes to read": minutes_to_read(nb)}
+    for (what, size), most in zip(sizes.items(), (MOST_CELLS, MOST_WORDS, MOST_MINUTES), strict=True):
+        if size > most:
+            yield None, f"has {size:,} {what}, more than {most:,}; {remedy}"
 
 
 def listing_problems(readme: str, *, notebooks: Mapping[str, NotebookNode]) -> Iterator[str]:

@@ -52,7 +52,7 @@ def whole_notebook():
         code('run = course.begin("01_made", profile=PROFILE, dataset=DATASET, seed=SEED, needs=("teacher",))'),
         md("## By hand\n\nThe constant k1 is 1.5."),
         code("k1 = 1.5\nprint(quality)", outputs=[shown]),
-        md("## Measured"),
+        md("## Your decision\n\n## Measured"),
         code('plots.spread(quality, title=f"It gets {quality:.2f}")'),
         md("## How it goes wrong\n\n## When to use it"),
         code('run.finish(recap=[f"A ranker gets {quality:.3f}.", "That is all."])'),

@@ -41,6 +41,8 @@ class NotebookStatus:
 def notebooks(only: str | None = None, from_: str | None = None) -> list[Path]:
     """The notebooks in reading order: one of them, or those from one on; named by number ('1', '01') or by name.
 
+    One alone may be of those for the curious, too ('03b').
+
     Raises:
         ValueError: there is no such notebook; names those there are.
     """
@@ -48,8 +50,14 @@ def notebooks(only: str | None = None, from_: str | None = None) -> list[Path]:
     if only is not None and from_ is not None:
         raise ValueError("--only and --from exclude each other; give one of them")
     if only is not None:
-        return [paths[_position(only, paths=paths)]]
+        every = [*paths, *more()]
+        return [every[_position(only, paths=every)]]
     return paths[_position(from_, paths=paths) :] if from_ is not None else paths
+
+
+def more() -> list[Path]:
+    """The notebooks for the curious, which belong to no run and make no stage that another starts from."""
+    return sorted((settings.NOTEBOOKS / "more").glob("[0-9][0-9][a-z]_*.ipynb"))
 
 
 def run(
@@ -91,7 +99,7 @@ def make_stages(
 def _execute_stale(chosen: list[Path], *, plan: _Plan, echo: Callable[[str], object]) -> Path:
     if not chosen:
         raise ValueError(f"{settings.NOTEBOOKS.name}/ holds no notebooks; they are named NN_title.ipynb")
-    if strange := set(plan.parameters) - {path.stem for path in notebooks()}:
+    if strange := set(plan.parameters) - {path.stem for path in [*notebooks(), *more()]}:
         raise ValueError(f"parameters are given for '{strange.pop()}', which is no notebook")
     stale = [job.source.stem for job in _jobs(chosen, plan=plan) if _state(job)[0] != "fresh"]
     if stale and plan.dataset != settings.EMBEDDED:
@@ -231,7 +239,7 @@ def _position(name: str, *, paths: list[Path]) -> int:
     wanted = name.removesuffix(".ipynb")
     for position, path in enumerate(paths):
         number, _, title = path.stem.partition("_")
-        if wanted in (path.stem, title) or (wanted.isdecimal() and int(wanted) == int(number)):
+        if wanted in (path.stem, title, number) or (wanted.isdecimal() and wanted.lstrip("0").zfill(2) == number):
             return position
     known = ", ".join(path.stem for path in paths) or "none"
     raise ValueError(f"notebook '{name}' is not one of {known}")
