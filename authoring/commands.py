@@ -99,7 +99,7 @@ def tidy(files: Notebooks) -> None:
     from utils.course import runner
 
     changed = 0
-    for file in files or runner.notebooks():
+    for file in files or [*runner.notebooks(), *runner.more()]:
         if tidying.tidy(file, committed=tidying.committed(file)):
             typer.echo(f"{file}: tidied; look at it (git diff), then add it again")
             changed += 1

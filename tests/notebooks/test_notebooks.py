@@ -9,7 +9,7 @@ from made import CI
 
 from authoring import gates, lint, results_page
 from utils import course
-from utils.course import execution, report, runner
+from utils.course import contents, execution, report, runner
 from utils.course.records import show_recorded
 from utils.measure import ledger
 
@@ -34,6 +34,12 @@ def test_a_second_run_does_nothing(out):
     assert lines == [f"{name}: unchanged" for name in GATES]
 
 
+def test_the_map_of_the_first_notebook_names_those_that_there_are():
+    nb = nbformat.read(runner.notebooks("00")[0], as_version=4)
+    (cell,) = (cell for cell in nb.cells if cell.source == "contents.table()")
+    assert cells_of(cell.outputs[0].data["text/html"]) == cells_of(contents.table().to_html()), "run: make notebooks"
+
+
 def test_report_shows_every_row(out):
     page = report.write(out, **CI, out=str(out)).read_text()
     assert all(row.label in page for row in ledger.latest(ledger.read(out / "ledger.jsonl")))
@@ -43,7 +49,7 @@ def test_report_shows_every_row(out):
 RENDER = "run: course results, which makes nothing anew that is recorded"
 
 
-@pytest.mark.parametrize("path", [*runner.notebooks(), *lint.pages()], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*runner.notebooks(), *runner.more(), *lint.pages()], ids=lambda path: path.name)
 def test_what_is_committed_has_no_fault_that_can_be_seen_without_running_it(path):
     assert lint.problems([path]) == []
 

@@ -60,6 +60,10 @@ def data(**bundle):
     return lambda nb: nb.cells[6].outputs.append(nbformat.v4.new_output("display_data", data=bundle))
 
 
+def empty(number):
+    return nbformat.v4.new_markdown_cell("", id=f"empty-{number}")
+
+
 def without(index, text):
     """The cell less a text that it holds."""
 
@@ -97,6 +101,9 @@ ANATOMY = [
     (without(0, "minutes to read"), 0, "no table says how many minutes it takes; add the column 'minutes to read'"),
     (without(0, "Promise"), None, "nothing begins with 'Promise'"),
     (without(3, "By hand"), None, "no heading says 'by hand'"),
+    (without(5, "Your decision"), None, "no heading says 'Your decision'"),
+    (added(9, "\n\n**Next:** `02_gone`."), 9, "says that 02_gone comes next, which is not there; correct it"),
+    (lambda nb: nb.cells.extend(map(empty, range(40))), None, "has 50 cells, more than 45; move what does not carry"),
     (without(5, "Measured"), None, "no heading says 'Measured'"),
     (without(7, "How it goes wrong"), None, "no heading says 'How it goes wrong'"),
     (without(7, "When to use it"), None, "no heading says 'When to use it'"),
@@ -106,7 +113,12 @@ ANATOMY = [
     (lambda nb: nb.metadata.rank_for_less.needs.clear(), 2, "needs=('teacher',), but the metadata"),
 ]
 CELLS = [
-    (source(4, "k1 = 1.5\n" + "a = 1\n" * 15), 4, "has 16 lines, more than 15"),
+    (source(4, "k1 = 1.5\n" + "# a\n" * 15), 4, "has 16 lines, more than 15"),
+    (source(4, "k1 = 1.5\n" + "a = 1\n" * 8), 4, "has 9 statements, more than 8; make two cells of it"),
+    (source(4, "k1 = 1.5\nfor i in j:\n" + "    a = 1\n" * 7), 4, "has 9 statements, more than 8"),
+    (added(4, "a, b = 1, 2"), 4, "line 3: several names get their values at once; give each a line"),
+    (added(4, "a = [x for y in z for x in y]"), 4, "line 3: a comprehension stands within another"),
+    (added(4, "a = {x: sum(y for y in x) for x in z}"), 4, "line 3: a comprehension stands within another"),
     (added(6, "for for"), 6, "line 2 is no Python"),
     (lambda nb: nb.cells[6].update(id=nb.cells[4].id), 6, "with cell 4; give it one of its own"),
     (added(4, "folder = '/home/ann/shop'"), 4, "the source holds a path of this machine, /home/ann/shop"),
@@ -199,7 +211,9 @@ def test_outputs_that_are_not_those_of_one_run_of_these_cells_are_refused(house,
         all_of(added(3, "Python 3.11.2 and p99.9 are names.")),
         source(6, 'plots.spread(a, title=f"{a:.2f} times, {quality[0.5]:.1%}; 100 candidates, k1 1.5")'),
         source(6, "%matplotlib inline\na = 1"),
-        source(6, "\n".join(["a = 1"] * 15)),
+        source(6, "\n".join(["a = 1"] * 8 + ["# a"] * 7)),
+        source(6, "from a import b\nimport c\n" + "a = 1\n" * 8),
+        source(6, "a, b = c()\nd = [x for x in a if x]\ne, f = [g, h]"),
         shown("saved in artifacts/home/x, see https://example.org/home/ann/tmp and notebooks/tmp/x"),
         data(**{"image/png": "+/tmp/aa", "text/plain": "a picture"}),
         added(

@@ -56,6 +56,16 @@ def test_publishing_is_refused_whole_when_one_output_should_not_be_seen(course, 
     assert {path.name: path.read_bytes() for path in course.folder.iterdir()} == before
 
 
+def test_notebooks_for_the_curious_are_published_with_the_others_and_not_with_a_choice_of_them(course):
+    (course.folder / "more").mkdir()
+    course.write("01_one", notebook("print(1)"))
+    course.write("more/01b_curious", notebook("print(2)"))
+    paths = [course.folder / "01_one.ipynb", course.folder / "more" / "01b_curious.ipynb"]
+    assert publish.publish(only="01", echo=lambda text: None) == paths[:1]
+    assert publish.publish(echo=lambda text: None) == paths
+    assert nbformat.read(paths[1], as_version=4).cells[1].outputs[0].text == "2\n"
+
+
 def test_publishing_leaves_widgets_out(course, executed):
     nb = notebook("b = 1")
     shown = {outputs.WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}

@@ -57,6 +57,22 @@ def test_minutes_that_are_not_so_are_named(nb, words):
 
 
 @pytest.mark.parametrize(
+    ("n_words", "n_cells", "said"),
+    [
+        (1_800, 45, []),
+        (1_801, 1, ["has 1,801 words, more than 1,800"]),
+        (1, 46, ["has 46 cells, more than 45"]),
+        (5_300, 1, ["has 5,300 words, more than 1,800", "has 36 minutes to read, more than 35"]),
+    ],
+)
+def test_a_notebook_that_is_too_long_is_told_where_to_put_the_rest(n_words, n_cells, said):
+    texts = ["word " * n_words, *[""] * (n_cells - 1)]
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in texts])
+    found = [problem for _, problem in reading.size_problems(nb)]
+    assert found == [f"{what}; move what does not carry the story to notebooks/more/" for what in said]
+
+
+@pytest.mark.parametrize(
     ("run", "seconds", "is_so"), [(5, 290, True), (5, 244, True), (5, 400, False), (9, 244, False)]
 )
 def test_minutes_to_run_are_near_those_of_the_published_run(run, seconds, is_so):

@@ -8,7 +8,7 @@ import pytest
 from made import PROSE, SUM, TEXT, code, published, run_cells
 
 from authoring import committed_form, restore
-from utils import settings
+from utils.course import runner
 
 
 def editor_ran_the_cells_again(nb):
@@ -166,9 +166,9 @@ def test_outputs_that_nobody_published_go_where_git_has_none_to_restore(path, co
     assert all(not cell.outputs for cell in code(nbformat.read(path, as_version=4)))
 
 
-@pytest.mark.parametrize("name", sorted(each.name for each in settings.NOTEBOOKS.glob("*.ipynb")))
-def test_the_committed_notebooks_are_tidy(path, name):
-    text = (settings.NOTEBOOKS / name).read_text(encoding="utf-8")
+@pytest.mark.parametrize("notebook", [*runner.notebooks(), *runner.more()], ids=lambda notebook: notebook.stem)
+def test_the_committed_notebooks_are_tidy(path, notebook):
+    text = notebook.read_text(encoding="utf-8")
     path.write_text(text, encoding="utf-8")
     written = path.stat().st_mtime_ns
     assert not restore.tidy(path, committed=text)

@@ -256,6 +256,18 @@ def test_a_notebook_is_found_by_number_and_by_name(course, name):
     assert [path.stem for path in runner.notebooks(from_=name)] == ["02_two", "03_three"]
 
 
+@pytest.mark.parametrize("name", ["01b", "curious", "01b_curious", "01b_curious.ipynb"])
+def test_a_notebook_for_the_curious_is_found_alone_and_is_in_no_run(course, executed, name):
+    course.write("01_one", notebook("1"))
+    (settings.NOTEBOOKS / "more").mkdir()
+    course.write("more/01b_curious", notebook("2"))
+    assert [path.stem for path in runner.notebooks(name)] == ["01b_curious"]
+    runner.run(**RUN)
+    assert [stem for stem, _ in executed] == ["01_one"] and list(states()) == ["01_one"]
+    runner.run(**RUN, only=name)
+    assert [stem for stem, _ in executed] == ["01_one", "01b_curious"]
+
+
 def test_an_unknown_notebook_is_answered_with_those_there_are(course):
     course.write("01_one", notebook())
     with pytest.raises(ValueError, match="notebook '9' is not one of 01_one"):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from utils.course.measure_stage import REFERENCES
+from utils.course import verdict
+from utils.course.measure_stage import REFERENCES, TEACHER
 from utils.course.run import Run
 from utils.measure import plots
 from utils.measure.row_groups import Row
@@ -24,25 +25,32 @@ def draw(run: Run, rows: Sequence[Row]) -> Figure:
     Raises:
         ValueError: none of them has both figures.
     """
-    new = {row.label: _point(row) for row in rows if _is_shown(row)}
+    new = [row for row in rows if verdict.is_priced(row)]
     if not new:
         raise ValueError("no row has both dollars and NDCG@10 on test; give those of measure_stage.measure")
-    earlier = {row.label: _point(row) for row in run.rows() if _is_shown(row) and row.label not in new}
-    return plots.quality_against_dollars(new, earlier=earlier, title=_title(rows))
+    earlier = [row for row in run.rows() if verdict.is_priced(row)]
+    return plots.quality_against_dollars(_points(new), earlier=_points(earlier), title=_title(new))
 
 
-def _point(row: Row) -> tuple[float, float]:
-    return row.money.usd_per_million_queries, row.quality.ndcg10
+def of_ledger(rows: Sequence[Row]) -> Figure | None:
+    """The same of a whole ledger, with what `verdict` would ship in colour; None before two rankers are priced."""
+    priced = [row for row in rows if verdict.is_priced(row)]
+    ranker = verdict.chosen(rows)
+    if ranker is None:
+        return None
+    new = [row for row in priced if row.label in (*REFERENCES, ranker.label)]
+    return plots.quality_against_dollars(_points(new), earlier=_points(priced), title=_title(new))
 
 
-def _is_shown(row: Row) -> bool:
-    return row.identity.threads == 1 and row.quality.split == "test" and None not in _point(row)
+def _points(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    return {row.label: (row.money.usd_per_million_queries, row.quality.ndcg10) for row in rows}
 
 
 def _title(rows: Sequence[Row]) -> str:
-    """What the best of the new rows costs beside the teacher in PyTorch: of those that lose least, the cheapest."""
-    teacher = next(row for row in rows if row.label == REFERENCES[0])
-    added = [row for row in rows if _is_shown(row) and row.label not in REFERENCES] or list(rows[-1:])
+    """What the cheapest of the rows costs and keeps beside the teacher in PyTorch; a reference if nothing else is."""
+    teacher = next(row for row in rows if row.label == TEACHER)
+    added = [row for row in rows if row.label not in REFERENCES] or list(rows)
     cheapest = min(added, key=lambda row: row.money.usd_per_million_queries)
-    (dollars, ndcg10), (of_teacher, whole) = _point(cheapest), _point(teacher)
-    return f"{cheapest.label}: {ndcg10 / whole:.1%} of NDCG@10 for ${dollars:.2f} in place of ${of_teacher:.2f}"
+    kept = cheapest.quality.ndcg10 / teacher.quality.ndcg10
+    dollars, before = (row.money.usd_per_million_queries for row in (cheapest, teacher))
+    return f"{cheapest.label}: {kept:.1%} of NDCG@10 for ${dollars:.2f} in place of ${before:.2f}"

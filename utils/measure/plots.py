@@ -83,28 +83,6 @@ def training(log: Sequence[Mapping], *, title: str) -> Figure:
     return figure
 
 
-def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
-    """Every row with a quality and a latency: time on a logarithmic axis, NDCG@10 upwards."""
-    drawn = [row for row in rows if row.quality.ndcg10 is not None and row.speed.latency_ms is not None]
-    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
-    for number, row in enumerate(drawn):
-        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": shown(row.label)}
-        style |= {"facecolor": "none", "linewidth": 2} if number >= 6 else {}  # after six points the marks are hollow
-        axes.scatter(row.speed.latency_ms.p50, row.quality.ndcg10, s=60, **style)
-    if not drawn:
-        axes.text(0.5, 0.5, "no row has both a quality and a time yet", transform=axes.transAxes, ha="center")
-        return finish(figure, title=title)
-    times = [row.speed.latency_ms.p50 for row in drawn]
-    axes.set(xscale="log", xlabel="median time of one query with its candidates (ms)", ylabel="judged NDCG@10")
-    axes.set_xlim(min(times) / 2, 2 * max(times))
-    axes.set_ylim(_at_least_a_tenth([row.quality.ndcg10 for row in drawn]))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    axes.xaxis.set_minor_formatter("{x:,.0f}")
-    figure.legend(loc="outside right center", frameon=False, fontsize=9)
-    return headed(figure, title=title)
-
-
 def quality_against_dollars(
     points: Mapping[str, tuple[float, float]],
     *,
@@ -114,10 +92,10 @@ def quality_against_dollars(
     """Each ranker at (dollars for a million queries, NDCG@10), named beside its mark; dollars on a logarithmic axis.
 
     Args:
-        earlier: points that were there before, drawn in grey.
+        earlier: points that were there before, drawn in grey; of one name the new point counts.
     """
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
-    every = dict(earlier or {}) | dict(points)
+    every = {name: point for name, point in (earlier or {}).items() if name not in points} | dict(points)
     dollars, quality = zip(*every.values(), strict=True)
     for number, (name, (x, y)) in enumerate(every.items()):
         style = {"color": COLOURS[number % 6], "s": 60} if name in points else {"color": GREY, "s": 30}

@@ -20,6 +20,7 @@ from utils.course.run import Run
 from utils.measure import plots
 
 QUALITY = ("NDCG@10", "to the teacher", "end to end")
+TEACHER, *_, SHIPPED = recorded_kept.IN_SHORT.values()
 RECORDED_FOR = {"ci": "laptop"}  # profiles that nobody records: their notebooks show another's results
 
 
@@ -42,6 +43,16 @@ def kept(run: Run, *, stage: str = "") -> pd.DataFrame | Markdown:
     if stage and not frame.empty:
         frame = frame[[name.partition(",")[0] == stage for name in frame.index]]
     return _missing(run) if frame.empty else frame
+
+
+def quality_and_cost(run: Run) -> Figure | Markdown:
+    """The way from the teacher to what is shipped: NDCG@10 on test against dollars, over the recorded seeds."""
+    _, points = recorded_kept.in_short(_records(run))
+    if not points:
+        return _missing(run)
+    (dearest, whole), (cheapest, left) = points[TEACHER], points[SHIPPED]
+    title = f"{left / whole:.1%} of the teacher's NDCG@10 for ${cheapest:.2f} in place of ${dearest:.2f}"
+    return plots.quality_against_dollars(points, title=title)
 
 
 def sweep(run: Run) -> pd.DataFrame | Markdown:
