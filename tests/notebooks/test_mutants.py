@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import numpy as np
 import pytest
-from made import CI, notebook
+from made import CI, notebook, replace_once
 
 from authoring import committed_form, gates, lint, new, prose
 from utils import settings
@@ -106,8 +106,7 @@ def test_a_notebook_made_from_the_template_passes_its_gate_and_every_check_untou
 
 
 def test_a_notebook_made_from_the_template_fails_its_gate_when_its_metric_is_broken(made, at_teacher):
-    broken = made.read_text().replace("at[n].score(test_texts)", "-at[n].score(test_texts)")
-    made.write_text(broken)
+    replace_once(made, 'at[n].score(run.pairs(\\"test\\"))', '-at[n].score(run.pairs(\\"test\\"))')
     (problem,) = run_problems(at_teacher)
     assert re.match(rf"{NAME}: shorter_pairs: ndcg10 is 0\.\d+, not within", problem)
 

@@ -33,7 +33,7 @@ def test_a_report_before_any_row_says_so(tmp_path):
 def test_a_report_with_priced_rankers_opens_with_three_sentences_and_the_running_picture(monkeypatch, tmp_path):
     monkeypatch.setattr(ledger, "current", lambda path: LEDGER)
     page = report.write(tmp_path, **RUN).read_text()
-    first, second = page.index("Ship student:"), page.index("data:image/png")
+    first, second = page.index("Ship &#39;student&#39;:"), page.index("data:image/png")
     assert page.index("<h1>") < first < second < page.index("<table>")
     assert page.count("data:image/png;base64,") == 2
 

@@ -12,18 +12,18 @@ from utils.measure import plots
 def test_the_cheapest_that_keeps_enough_is_shipped_and_not_a_cheaper_one_that_does_not():
     assert verdict.chosen(LEDGER) is STUDENT
     ship, cost, rests = verdict.sentences(LEDGER)
-    assert ship == "Ship student: it keeps 101.2% of the teacher's NDCG@10 (+0.000 [-0.010, +0.010] on test)."
+    assert ship == "Ship 'student': it keeps 101.2% of the teacher's NDCG@10 (+0.000 [-0.010, +0.010] on test)."
     assert cost == (
         "A million queries cost $0.60 with it, $4.50 with the teacher in int8, and $15.00 with the teacher in PyTorch, "
         "on c7i.large."
     )
     assert "1,500 test queries and one training (seed 0)" in rests
-    assert "+0.160 [+0.150, +0.170] NDCG@10 above the best baseline, BM25" in rests
+    assert "+0.160 [+0.150, +0.170] NDCG@10 above the baseline that is best there, BM25" in rests
 
 
 def test_where_nothing_keeps_enough_the_nearest_is_named_and_not_advised():
     ship, *_ = verdict.sentences([baseline(), TEACHER, IN_INT8, PRUNED])
-    assert ship.startswith("No ranker keeps 99% of the teacher's quality yet; the nearest, pruned, keeps 95.2%")
+    assert ship.startswith("No ranker keeps 99% of the teacher's quality yet; the nearest, 'pruned', keeps 95.2%")
 
 
 def test_where_the_teacher_is_not_surely_better_the_baseline_is_shipped():

@@ -54,8 +54,8 @@ def _what_to_ship(rows: Sequence[Row], *, baseline: Row | None) -> str:
     share = _share(ranker, of=_labelled(rows, TEACHER))
     kept = f"keeps {share:.1%} of the teacher's NDCG@10 ({ranker.quality.ndcg10_delta.signed()} on test)"
     if share >= ENOUGH:
-        return f"Ship {ranker.label}: it {kept}."
-    return f"No ranker keeps {ENOUGH:.0%} of the teacher's quality yet; the nearest, {ranker.label}, {kept}."
+        return f"Ship '{ranker.label}': it {kept}."
+    return f"No ranker keeps {ENOUGH:.0%} of the teacher's quality yet; the nearest, '{ranker.label}', {kept}."
 
 
 def _what_it_costs(rows: Sequence[Row]) -> str:
@@ -73,7 +73,7 @@ def _what_it_rests_on(rows: Sequence[Row], *, baseline: Row) -> str:
     n_queries = f"{baseline.quality.n_queries:,}"
     return (
         f"This rests on {n_queries} test queries and one training (seed {baseline.identity.seed}); the teacher ranks "
-        f"{_turned(baseline.quality.ndcg10_delta).signed()} NDCG@10 above the best baseline, {baseline.label}."
+        f"{_turned(baseline.quality.ndcg10_delta).signed()} NDCG@10 above the baseline that is best there, {baseline.label}."
     )
 
 
