@@ -17,7 +17,7 @@ BASELINES = ("bm25", "bi_encoder", "fused")
 def sentences(rows: Sequence[Row]) -> list[str]:
     """Three sentences for whoever decides; fewer where notebooks that they need have not run."""
     baseline = _best_baseline(rows)
-    said = [f"{_what_to_ship(rows, baseline=baseline)}", _what_it_costs(rows)]
+    said = [_what_to_ship(rows, baseline=baseline), _what_it_costs(rows)]
     if baseline is not None:
         said.append(_what_it_rests_on(rows, baseline=baseline))
     return [sentence for sentence in said if sentence]
@@ -70,10 +70,10 @@ def _what_it_costs(rows: Sequence[Row]) -> str:
 
 
 def _what_it_rests_on(rows: Sequence[Row], *, baseline: Row) -> str:
-    n_queries = f"{baseline.quality.n_queries:,}"
+    lead = _turned(baseline.quality.ndcg10_delta).signed()
     return (
-        f"This rests on {n_queries} test queries and one training (seed {baseline.identity.seed}); the teacher ranks "
-        f"{_turned(baseline.quality.ndcg10_delta).signed()} NDCG@10 above the baseline that is best there, {baseline.label}."
+        f"This rests on {baseline.quality.n_queries:,} test queries and one training (seed {baseline.identity.seed}); "
+        f"the teacher ranks {lead} NDCG@10 above the baseline that is best there, {baseline.label}."
     )
 
 
