@@ -24,6 +24,7 @@ DRAWN = {
     "quality_against_dollars": lambda: plots.quality_against_dollars({NAME: (1.0, 0.5)}, title=NAME),
     "quality_against_work": lambda: plots.quality_against_work({NAME: [(1e8, 0.8)]}, title=NAME),
     "quality_by_judged": lambda: plots.quality_by_judged({NAME: [(100, 0.7), (400, 0.8)]}, title=NAME),
+    "agreement_by_repetition": lambda: plots.agreement_by_repetition({NAME: [(8.0, 0.7), (0.8, 0.9)]}, title=NAME),
     "size_and_work": lambda: plots.size_and_work(ROWS, title=NAME),
     "roofline": lambda: plots.roofline({NAME: (10.0, 5.0)}, peak_gflops=100.0, gb_per_s=10.0, title=NAME),
     "training": lambda: plots.training([{"step": 1, "loss": 1.0}, {"step": 1, "eval_ndcg10": 0.5}], title=NAME),
@@ -142,6 +143,16 @@ def test_families_of_models_are_lines_from_little_work_to_much():
     assert drawn == {"pruned": [(100, 0.8), (200, 0.9)], "student": [(30, 0.85)]}
     assert len({line.get_marker() for line in axes.lines}) == 2
     assert axes.get_xscale() == "log" and "M MACs" in axes.get_xlabel() and "NDCG@10" in axes.get_ylabel()
+
+
+def test_agreement_with_the_teacher_is_a_line_for_each_set_of_pairs_from_few_repetitions_to_many():
+    lines = {"met": [(8.0, 0.9), (0.8, 0.8)], "new": [(0.8, 0.78), (8.0, 0.7)]}
+    (axes,) = plots.agreement_by_repetition(lines, title="x").axes
+    drawn = {line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.lines}
+    assert drawn == {"met": [(0.8, 0.8), (8.0, 0.9)], "new": [(0.8, 0.78), (8.0, 0.7)]}
+    assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 2
+    assert axes.get_xscale() == "log" and [text.get_text() for text in axes.get_xticklabels()] == ["0.8", "8"]
+    assert "Spearman" in axes.get_ylabel() and "how often" in axes.get_xlabel()
 
 
 def test_a_small_difference_of_quality_does_not_fill_the_picture():

@@ -176,6 +176,27 @@ def quality_by_judged(lines: Mapping[str, Sequence[tuple[float, float]]], *, tit
     return finish(figure, title=title)
 
 
+def agreement_by_repetition(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
+    """How well students copy their teacher against how often they met each of their pairs, a line for each set tried.
+
+    Args:
+        lines: of every set of pairs on which students are tried, (times that each pair came, rank correlation) of each.
+    """
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, (name, points) in enumerate(lines.items()):
+        times, correlation = zip(*sorted(points), strict=True)
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6]}
+        style |= {"linestyle": ("-", "--", ":", "-.")[number % 4]}
+        axes.plot(times, correlation, label=shown(name), markersize=7, **style)
+    met = sorted({times for points in lines.values() for times, _ in points})
+    axes.set(xscale="log", xlabel="how often each pair to learn from came (mean)", ylabel="agreement (Spearman)")
+    axes.set_ylim(_at_least_a_tenth([correlation for points in lines.values() for _, correlation in points]))
+    axes.set_xticks(met, [f"{times:.2g}" for times in met])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.legend(frameon=True)
+    return finish(figure, title=title)
+
+
 def _at_least_a_tenth(values: Sequence[float]) -> tuple[float, float]:
     """Limits around all values, 0.1 apart or more, so that a difference of a thousandth does not look like a cliff."""
     middle, half = (min(values) + max(values)) / 2, (max(values) - min(values)) / 2
