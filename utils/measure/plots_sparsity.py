@@ -87,7 +87,7 @@ def speed_by_density(speeds: Mapping[str, Mapping[float, Ratio]], *, title: str)
     axes.axhline(1, color="black", linewidth=1.2)
     _log_ticks(axes, densities=next(iter(speeds.values())))
     axes.set(xlabel="zeros (%)", ylabel="times as fast as PyTorch's dense product")
-    axes.legend(frameon=True, loc="upper left", fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return finish(figure, title=title)
 
 
