@@ -29,6 +29,19 @@ def test_quality_has_a_line_a_method_single_points_and_the_level_without_zeros()
     assert axes.get_title(loc="left") == "It falls" and "NDCG@10" in axes.get_ylabel()
 
 
+def test_break_evens_stand_upright_with_their_names_and_those_that_are_none_are_left_out():
+    (axes,) = plots_sparsity.quality_by_sparsity(
+        {"Wanda": [(0.5, 0.8), (0.9, 0.4)]},
+        points={},
+        whole=0.85,
+        floor=0.3,
+        title="It pays late",
+        break_evens={"CSR pays": 0.8, "nowhere": 1.0, "everywhere": 0.0},
+    ).axes
+    assert [text.get_text() for text in axes.texts] == ["CSR pays"]
+    assert [80, 80] in [list(line.get_xdata()) for line in axes.lines]
+
+
 def test_speed_says_how_many_zeros_there_are_and_grows_to_the_right():
     speeds = {"CSR": {0.5: Ratio(0.5, 0.4, 0.7), 0.02: Ratio(8.0, 7.0, 9.0)}}
     (axes,) = plots_sparsity.speed_by_density(speeds, title="Late").axes

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from utils.measure import timing
-from utils.measure.timing import Timing
+from utils.measure.timing import Ratio, Timing
 from utils.rank import runtimes
 from utils.shrink.sparsify import sparse_products as products
 
@@ -40,33 +40,74 @@ def test_sparse_products_are_those_of_the_dense_pruned_matrix():
     single = products.prune_blocks(weight, density=0.2, block=(1, 1))
     expected = products.dense_product(single, hidden=hidden)()
     np.testing.assert_allclose(products.scipy_csr(single, hidden=hidden)().T, expected, atol=1e-5)
+    np.testing.assert_allclose(products.csr_product(single, hidden=hidden)().T, expected, atol=1e-5)
+    np.testing.assert_allclose(products.onnx_product(single, hidden=hidden)(), expected, atol=1e-5)
     blocks = products.prune_blocks(weight, density=0.2, block=(4, 4))
     by_blocks = products.torch_bsr(blocks, hidden=hidden, block=4)
     if by_blocks is not None:  # no such product without MKL
         torch.testing.assert_close(by_blocks().T, products.dense_product(blocks, hidden=hidden)(), atol=1e-5, rtol=1e-5)
 
 
-def test_every_way_is_compared_at_every_density_and_removed_rows_leave_a_narrower_result():
+def test_csr_is_scipys_where_pytorch_has_no_mkl(monkeypatch):
     weight, hidden = weight_and_hidden()
-    found = products.speed(weight, hidden=hidden, densities=(0.5, 0.25), blocks=(4,), repeats=2)
-    assert {"CSR, SciPy", "whole rows removed, dense"} <= set(found)
-    assert all(list(by_density) == [0.5, 0.25] for by_density in found.values())
-    assert all(ratio.low <= ratio.median <= ratio.high for d in found.values() for ratio in d.values())
-    narrow = products.ways(weight, hidden=hidden, density=0.25, blocks=())["whole rows removed, dense"]()
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    found = products.csr_product(weight, hidden=hidden)()
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found.T, products.dense_product(weight, hidden=hidden)(), atol=1e-5)
+
+
+def test_product_of_whole_numbers_is_the_dense_one_to_within_a_step_of_its_grids():
+    weight, hidden = weight_and_hidden()
+    (_, of_weight), (_, of_hidden) = products.to_levels(weight, largest=63), products.to_levels(hidden, largest=127)
+    whole = products.int8_product(weight, hidden=hidden)()
+    assert whole.dtype == np.int32 and whole.shape == (10, 32)
+    exact = products.dense_product(weight, hidden=hidden)().numpy()
+    np.testing.assert_allclose(of_weight * of_hidden * whole, exact, atol=0.3)
+    assert np.abs(exact).max() > 5
+
+
+def test_levels_are_whole_within_their_ends_and_a_matrix_of_zeros_has_some():
+    matrix = torch.tensor([[-1.0, 0.26], [0.5, 1.0]])
+    levels, scale = products.to_levels(matrix, largest=2)
+    assert levels.tolist() == [[-2, 1], [1, 2]] and scale == 0.5
+    assert not products.to_levels(torch.zeros(2, 2), largest=63)[0].any()
+
+
+def test_every_way_is_timed_at_every_density_and_removed_rows_leave_a_narrower_result():
+    weight, hidden = weight_and_hidden()
+    found = products.times(weight, hidden=hidden, densities=(0.5, 0.25), blocks=(4,), repeats=2)
+    assert list(found) == [0.5, 0.25]
+    for by_name in found.values():
+        assert {products.DENSE, products.DENSE_ONNX, products.INT8, products.CSR, products.ROWS} <= set(by_name)
+        assert all(len(timing.samples_ms) == 2 for timing in by_name.values())
+    narrow = products.ways(weight, hidden=hidden, density=0.25)[products.ROWS]()
     assert narrow.shape == (10, 8)
 
 
-def test_speed_is_the_dense_time_over_its_own(monkeypatch):
-    weight, hidden = weight_and_hidden()
-    taken = {
-        "dense": Timing((6.0, 6.0)),
-        "CSR, SciPy": Timing((2.0, 2.0)),
-        "whole rows removed, dense": Timing((3.0,) * 2),
+def test_times_as_fast_is_the_time_of_what_is_compared_with_over_the_own():
+    taken = {products.DENSE: Timing((6.0, 6.0)), products.INT8: Timing((1.0, 1.0)), products.CSR: Timing((2.0, 2.0))}
+    than_dense = products.times_as_fast({0.5: taken}, than=products.DENSE)
+    assert {name: by_density[0.5].median for name, by_density in than_dense.items()} == {
+        products.INT8: 6.0,
+        products.CSR: 3.0,
     }
-    monkeypatch.setattr(timing, "interleave_calls", lambda calls, repeats: {name: taken[name] for name in calls})
-    found = products.speed(weight, hidden=hidden, densities=(0.5,), blocks=())
-    medians = {name: by_density[0.5].median for name, by_density in found.items()}
-    assert medians == {"CSR, SciPy": 3.0, "whole rows removed, dense": 2.0}
+    assert products.times_as_fast({0.5: taken}, than=products.INT8)[products.CSR][0.5].median == 0.5
+
+
+def test_all_matrices_of_a_model_are_multiplied_in_each_way(monkeypatch):
+    weights = [torch.eye(4), torch.ones(2, 6)]
+    made = []
+    for maker in ("dense_product", "onnx_product", "int8_product", "csr_product"):
+
+        def make(weight, hidden, maker=maker):
+            return lambda: made.append((maker, weight.shape, hidden.shape))
+
+        monkeypatch.setattr(products, maker, make)
+    found = products.times_of_layers(weights, n_tokens=5, repeats=1)
+    assert list(found) == [products.DENSE, products.DENSE_ONNX, products.INT8, products.CSR]
+    for maker in ("dense_product", "onnx_product", "int8_product", "csr_product"):
+        of_maker = [(weight, hidden) for name, weight, hidden in made if name == maker]
+        assert of_maker == 2 * [((4, 4), (5, 4)), ((2, 6), (5, 6))]  # once untimed, once timed
 
 
 def test_machine_without_sparse_units_has_no_gpu_products(monkeypatch):
@@ -76,10 +117,17 @@ def test_machine_without_sparse_units_has_no_gpu_products(monkeypatch):
 
 
 def test_break_even_lies_between_the_densities_around_it():
-    speeds = {0.1: 4.0, 0.2: 2.0, 0.4: 0.5, 0.8: 0.2}
-    assert products.break_even_density(speeds) == pytest.approx(np.sqrt(0.2 * 0.4))
-    assert products.break_even_density({0.1: 0.5, 0.5: 0.1}) is None
-    assert products.break_even_density({0.1: 5.0, 0.5: 1.5}) is None
+    def at(speeds):
+        return products.break_even_zeros({density: Ratio(fast, fast, fast) for density, fast in speeds.items()})
+
+    assert at({0.1: 4.0, 0.2: 2.0, 0.4: 0.5, 0.8: 0.2}) == pytest.approx(1 - np.sqrt(0.2 * 0.4))
+    assert at({0.1: 0.5, 0.5: 0.1}) == 1  # at none of them
+    assert at({0.1: 5.0, 0.5: 1.5}) == 0  # at all
+
+
+def test_where_it_pays_is_said_in_words_also_where_it_never_or_always_does():
+    assert products.pays(0.81) == "above 81% zeros"
+    assert products.pays(1.0) == "at no share that was timed" and products.pays(0.0) == "at every share that was timed"
 
 
 def test_calls_take_turns_and_the_first_one_rotates():

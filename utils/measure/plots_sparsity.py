@@ -43,12 +43,20 @@ def storage(
 
 
 def quality_by_sparsity(
-    lines: Mapping[str, Curve], *, points: Mapping[str, tuple[float, float]], whole: float, floor: float, title: str
+    lines: Mapping[str, Curve],
+    *,
+    points: Mapping[str, tuple[float, float]],
+    whole: float,
+    floor: float,
+    title: str,
+    break_evens: Mapping[str, float] | None = None,
 ) -> Figure:
     """NDCG@10 on valid against the share of zeros: one line a method, single points beside them.
 
     Args:
         lines, points: (share of zeros, NDCG@10). whole: NDCG@10 without zeros. floor: that of a random order.
+        break_evens: the share of zeros from which on something pays, by its name; 0 and 1 stand for none and are left
+            out.
     """
     figure, axes = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
     for number, (name, curve) in enumerate(lines.items()):
@@ -60,13 +68,15 @@ def quality_by_sparsity(
         axes.plot([100 * share], [value], linestyle="none", label=shown(name), **style)
     axes.axhline(whole, color="black", linewidth=0.8, label="no zeros")
     axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
-    axes.set(xlabel="zeros among the encoder's weights (%), not retrained", ylabel="judged NDCG@10 on valid")
+    axes.set(xlabel="zeros among the encoder's weights (%)", ylabel="judged NDCG@10 on valid")
+    axes.set_xlim(right=100)
+    _uprights(axes, {name: share for name, share in (break_evens or {}).items() if 0 < share < 1})
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return finish(figure, title=title)
 
 
 def speed_by_density(speeds: Mapping[str, Mapping[float, Ratio]], *, title: str) -> Figure:
-    """How many times as fast as the dense product each way is, against the share of zeros; both axes logarithmic."""
+    """How many times as fast as PyTorch's dense product each way is, against the share of zeros; logarithmic axes."""
     figure, axes = plt.subplots(figsize=(8.0, 4.6), layout="constrained")
     for number, (name, by_density) in enumerate(speeds.items()):
         shares = [100 * density for density in by_density]
@@ -76,8 +86,8 @@ def speed_by_density(speeds: Mapping[str, Mapping[float, Ratio]], *, title: str)
         axes.errorbar(shares, [r.median for r in ratios], yerr=spread, capsize=2, label=shown(name), **style)
     axes.axhline(1, color="black", linewidth=1.2)
     _log_ticks(axes, densities=next(iter(speeds.values())))
-    axes.set(xlabel="zeros (%)", ylabel="times as fast as the dense product")
-    axes.legend(frameon=True, loc="upper left", fontsize=9)
+    axes.set(xlabel="zeros (%)", ylabel="times as fast as PyTorch's dense product")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return finish(figure, title=title)
 
 
@@ -90,6 +100,15 @@ def _log_ticks(axes: Axes, *, densities: Mapping[float, Ratio]) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
+
+
+def _uprights(axes: Axes, shares: Mapping[str, float]) -> None:
+    """A line at each share of zeros, with its name along it."""
+    for name, share in shares.items():
+        axes.axvline(100 * share, color="grey", linewidth=1.2, linestyle="--")
+        place = {"xy": (100 * share, 0.03), "xycoords": ("data", "axes fraction")}
+        offset = {"xytext": (-4, 0), "textcoords": "offset points"}
+        axes.annotate(shown(name), **place, **offset, rotation=90, ha="right", va="bottom", fontsize=9)
 
 
 def _percent(curve: Curve) -> tuple[list[float], list[float]]:
