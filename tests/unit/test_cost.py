@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, BertConfig, DistilBertConfig
 
 from utils.measure import cost, pricing
+from utils.rank import runtimes
 
 SHAPE = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_labels": 1}
 PRUNED = [{}, {0: [1]}, {0: [0, 2], 1: [3]}]
@@ -28,6 +30,28 @@ def test_macs_by_hand_and_counted_both_follow_the_pruned_heads(pruned):
     expected = whole - saved_a_head * sum(map(len, pruned.values()))
     assert cost.macs_per_pair(model, n_tokens=n_tokens) == expected
     assert sum(cost.macs_by_hand(model.config, n_tokens=n_tokens).values()) == expected
+
+
+def test_weights_by_part_are_those_of_the_model_and_follow_what_is_cut():
+    model, pruned = tiny_bert(), tiny_bert()
+    pruned.prune_heads({0: [1]})
+    whole, cut = cost.parameters_by_part(model), cost.parameters_by_part(pruned)
+    assert sum(whole.values()) == cost.count_parameters(model).n_params
+    assert whole["embeddings"] == cost.count_parameters(model).n_params_embedding
+    assert set(cost.macs_by_hand(model.config, n_tokens=7)) == set(whole) - {"embeddings"}
+    changed = {part: whole[part] - cut[part] for part in whole if whole[part] != cut[part]}
+    assert changed == {"projections (Q, K, V, output)": 4 * 16 * 4 + 3 * 4}  # the biases of Q, K and V too
+
+
+@pytest.mark.parametrize("size", [1, 2, 64])
+def test_a_ranker_computes_as_many_tokens_as_are_counted(size, small_folder):
+    seen = []
+    ranker = runtimes.open_ranker(small_folder, runtime="pytorch", threads=1, max_tokens=8, batch_size=size)
+    counting = replace(ranker, forward=lambda batch: seen.append(batch["input_ids"].size) or ranker.forward(batch))
+    pairs = [("a", "b " * n) for n in (9, 1, 5, 2, 3)]
+    counting.score(pairs)
+    assert sum(seen) == cost.padded_tokens(ranker.tokenizer, pairs, max_tokens=8, batch_size=size)
+    assert sum(seen) > 5 * 5  # special tokens, words and fillers
 
 
 def test_counting_macs_leaves_the_model_and_the_random_numbers_as_they_were():

@@ -27,6 +27,8 @@ DRAWN = {
     "agreement_by_repetition": lambda: plots.agreement_by_repetition({NAME: [(8.0, 0.7), (0.8, 0.9)]}, title=NAME),
     "size_and_work": lambda: plots.size_and_work(ROWS, title=NAME),
     "roofline": lambda: plots.roofline({NAME: (10.0, 5.0)}, peak_gflops=100.0, gb_per_s=10.0, title=NAME),
+    "layer_to_scale": lambda: plots.layer_to_scale(d_model=8, d_ff=32, n_heads=2, title=NAME),
+    "times_by_turn": lambda: plots.times_by_turn({NAME: [3.0, 4.0]}, title=NAME),
     "training": lambda: plots.training([{"step": 1, "loss": 1.0}, {"step": 1, "eval_ndcg10": 0.5}], title=NAME),
     "waterfall": lambda: plots_levers.waterfall(ROWS, title=NAME),
     "importance_map": lambda: plots_pruning.importance_map(np.eye(2), part="head", title=NAME),
@@ -44,7 +46,7 @@ DRAWN = {
     ),
     "speed_by_density": lambda: plots_sparsity.speed_by_density({NAME: {0.5: Ratio(0.5, 0.4, 0.7)}}, title=NAME),
 }
-NAMELESS = {"training", "importance_map"}  # their only text from outside is the title
+NAMELESS = {"training", "importance_map", "layer_to_scale"}  # their only text from outside is the title
 
 
 def texts_of(figure) -> list[str]:
@@ -153,6 +155,21 @@ def test_agreement_with_the_teacher_is_a_line_for_each_set_of_pairs_from_few_rep
     assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 2
     assert axes.get_xscale() == "log" and [text.get_text() for text in axes.get_xticklabels()] == ["0.8", "8"]
     assert "Spearman" in axes.get_ylabel() and "how often" in axes.get_xlabel()
+
+
+def test_a_layer_is_drawn_to_scale_with_the_weights_of_one_head_and_of_one_neuron():
+    (axes,) = plots.layer_to_scale(d_model=8, d_ff=32, n_heads=2, title="x").axes
+    boxes = [(patch.get_width(), patch.get_height()) for patch in axes.patches]
+    assert boxes[::2] == [(8, 8)] * 4 + [(8, 32), (32, 8)]  # matrices
+    assert boxes[1::2] == [(8, 4)] * 3 + [(4, 8), (8, 1), (1, 8)]  # what of each is the head's or the neuron's
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one of 2 heads", "one of 32 neurons"]
+
+
+def test_each_turn_is_a_point_of_the_line_of_what_was_timed():
+    (axes,) = plots.times_by_turn({"Monday": [3.0, 4.0], "Tuesday": [1.0, 2.0]}, title="x").axes
+    drawn = {line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.lines}
+    assert drawn == {"Monday": [(1, 3.0), (2, 4.0)], "Tuesday": [(1, 1.0), (2, 2.0)]}
+    assert axes.get_ylim()[0] == 0 and "ms" in axes.get_ylabel()
 
 
 def test_a_small_difference_of_quality_does_not_fill_the_picture():

@@ -6,8 +6,9 @@ from datasets import Dataset
 from transformers import BertConfig
 
 from utils.course import ledger_fields, price_table, run, tables
+from utils.course.price_table import Traffic
 from utils.measure import cost, pricing
-from utils.measure.timing import Rate
+from utils.measure.timing import Rate, Timing
 from utils.rank import metrics
 from utils.rank.evaluation import EndToEnd
 
@@ -95,40 +96,66 @@ def test_end_to_end_is_said_with_its_difference_or_with_the_reason_why_there_is_
     assert tables.end_to_end(nothing).empty
 
 
+def billed(pairs_per_s, *, slow_ms=150.0, queries_per_day=1e6, cores=2, instance="m7g.large", **asked):
+    """The only line of the bill of one ranker; `asked` is further traffic."""
+    traffic = Traffic(queries_per_day, **asked)
+    rates, timings = {"x": Rate((pairs_per_s,), 32)}, {"x": Timing((slow_ms,))}
+    return price_table.tabulate(rates, timings, traffic=traffic, cores=cores, instance=instance).loc["x"]
+
+
 def test_bill_follows_the_formula_and_rounds_instances_up():
     price = pricing.price("m7g.large")
-    traffic = {"slow_ms": {"x": 150.0}, "cores": 1, "instance": "m7g.large"}
-    table = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=30_000, **traffic)
+    line = billed(100.0, queries_per_day=30_000, cores=1)
     per_million = price.usd_per_hour / (3600 * price.vcpus * 0.6) * 1e6
-    assert table.loc["x", "$ a million queries"] == f"{per_million:,.2f}"
-    assert table.loc["x", "queries/s of an instance"] == "2.00" and table.loc["x", "p95 within 200 ms"] == "yes, 150 ms"
-    assert table.loc["x", "instances at 30,000 queries a day"] == "1"  # three times the mean is 1.04 a second, of 1.2
-    twice = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=60_000, **traffic)
-    assert twice.loc["x", "instances at 60,000 queries a day"] == "2"
-    assert twice.loc["x", "$ a month for them"] == f"{2 * 730 * price.usd_per_hour:,.0f}"
-    slow = price_table.tabulate({"x": (100.0, 32)}, queries_per_day=1, **traffic | {"slow_ms": {"x": 1_234.0}})
-    assert slow.loc["x", "p95 within 200 ms"] == "no, 1,234 ms"
+    assert line["$ a million queries"] == f"{per_million:,.2f}"
+    assert line["queries/s of an instance"] == "2.00" and line["p95 within 200 ms"] == "yes, 150 ms"
+    assert line["instances at 30,000 queries a day"] == "1"  # three times the mean is 1.04 a second, of 1.2
+    twice = billed(100.0, queries_per_day=60_000, cores=1)
+    assert twice["instances at 60,000 queries a day"] == "2"
+    assert twice["$ a month for them"] == f"{2 * 730 * price.usd_per_hour:,.0f}"
+    assert billed(100.0, slow_ms=1_234.0)["p95 within 200 ms"] == "no, 1,234 ms"
+
+
+def test_bill_follows_the_peak_and_the_utilisation_of_the_traffic():
+    count = "instances at 1,000,000 queries a day"
+    mean, busy = billed(1_000.0, peak_factor=1.0), billed(1_000.0, peak_factor=6.0)
+    assert (mean[count], busy[count]) == ("2", "12") and mean["$ a million queries"] == busy["$ a million queries"]
+    full, half = (float(billed(1_000.0, utilisation=share)["$ a million queries"]) for share in (1.0, 0.5))
+    assert half == pytest.approx(2 * full, abs=0.02)
 
 
 def test_the_bill_and_the_ledger_price_one_rate_alike():
-    machine, rate = {"architecture": "x86_64", "cores": 2}, Rate((123.0,), 32)
-    money = ledger_fields.money_of(rate, machine=machine)
-    of_rate = {"x": (rate.median, rate.batch_size)}
-    at = {"slow_ms": {"x": 1.0}, "queries_per_day": 1e6, "cores": machine["cores"], "instance": money.instance}
-    line = price_table.tabulate(of_rate, **at).loc["x"]
+    money = ledger_fields.money_of(Rate((123.0,), 32), machine={"architecture": "x86_64", "cores": 2})
+    line = billed(123.0, instance=money.instance)
     assert line["$ a million queries"] == f"{money.usd_per_million_queries:,.2f}"
 
 
-def test_widget_offers_no_instance_whose_accelerator_was_not_measured():
-    traffic = {"slow_ms": {"x": 150.0}, "queries_per_day": 1e6, "cores": 1}
-    offered = price_table.show_widget({"x": (100.0, 32)}, **traffic).children[1].options
-    assert "m7g.large" in offered and "g5.xlarge" not in offered
+def test_widget_shows_the_bill_of_its_sliders():
+    rates, timings = {"x": Rate((100.0,), 32)}, {"x": Timing((150.0,))}
+    *sliders, shown = price_table.show_widget(
+        rates, timings, traffic=Traffic(1e6, peak_factor=2.0), cores=2, instance="m7g.large"
+    ).children
+    assert [slider.value for slider in sliders] == [1e6, 2.0, pricing.UTILISATION]
+    assert len({slider.description for slider in sliders}) == 3 and shown.outputs is not None
 
 
-def test_roofline_point_counts_the_flops_of_the_measured_rate():
+def test_a_shorter_limit_costs_less_and_its_loss_stands_beside_it():
+    whole, short = quality_of(["a"] * 2, ndcg10=[0.5, 0.7]), quality_of(["a"] * 2, ndcg10=[0.25, 0.45])
+    config = BertConfig(num_labels=1)
+    table = price_table.tabulate_limits(
+        {10: short, 40: whole}, lengths=[8, 40], config=config, whole=40, n_resamples=20
+    )
+    assert list(table["tokens a pair"]) == ["9.0", "24.0"] and list(table["NDCG@10 on valid"]) == ["0.350", "0.600"]
+    assert list(table["difference [95% interval]"]) == ["-0.250 [-0.250, -0.250]", "–"]
+    ratio = sum(cost.macs_by_hand(config, n_tokens=9).values()) / sum(cost.macs_by_hand(config, n_tokens=24).values())
+    assert list(table["of the work"]) == [f"{ratio:.0%}", "100%"]
+
+
+def test_roofline_points_count_the_flops_of_the_measured_rate():
     config = BertConfig(num_labels=1)
     macs = sum(cost.macs_by_hand(config, n_tokens=32).values())
     flops = 2 * macs
-    intensity, gflops = price_table.roofline_point(config, macs=macs, n_tokens=32, rate=10.0, batch_size=8)
+    found = price_table.roofline_points({"x": Rate((10.0,), 8)}, shapes={"x": config}, macs={"x": macs}, n_tokens=32)
+    intensity, gflops = found["x"]
     assert gflops == pytest.approx(flops * 10 / 1e9)
     assert intensity == pytest.approx(8 * flops / cost.bytes_moved(config, n_tokens=32, batch_size=8))

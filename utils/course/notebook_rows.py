@@ -11,7 +11,7 @@ from torch.nn import Module
 
 from utils.course import ledger_fields
 from utils.course.run import Run
-from utils.measure import cost, memory
+from utils.measure import cost, load, memory
 from utils.measure.row_groups import Money, Ranking, Row, Speed, Work
 from utils.measure.timing import Rate, Timing
 from utils.measure.variant import Variant
@@ -89,7 +89,7 @@ def add_priced_teacher(
     """
     measured = run.row_of("teacher", runtime="onnxruntime").quality
     elsewhere = f"measured in ONNX Runtime, whose scores differ by {drift:.0e} at most"
-    pairs = run.pairs("valid")[:100]
+    pairs = load.workload(run.catalogue, n_queries=1)[0]
     rows = []
     for label, runtime in runtime_of.items():
         variant = Variant("teacher", runtime, threads=run.machine["cores"])

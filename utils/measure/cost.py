@@ -6,17 +6,24 @@ Nothing here runs a clock. One MAC is a multiplication and an addition, two floa
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from math import prod
 from pathlib import Path
 
 import torch
+from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.modeling_utils import no_init_weights
 
 from utils.rank.first_token import FirstTokenOnly, fits
+from utils.rank.ranker import Pair, encode
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,37 @@ def macs_by_hand(config: PretrainedConfig, *, n_tokens: int) -> dict[str, int]:
         "feed-forward": n_layers * 2 * linear_macs(n_tokens=n_tokens, d_in=d, d_out=d_ff),
         "head": linear_macs(n_tokens=1, d_in=d, d_out=d) + linear_macs(n_tokens=1, d_in=d, d_out=config.num_labels),
     }
+
+
+def parameters_by_part(model: PreTrainedModel) -> dict[str, int]:
+    """Weights of a BERT classifier by the parts of `macs_by_hand`, and its embedding tables.
+
+    Biases and LayerNorms count with the part that they stand in. Scores and sums of attention have no weights.
+    """
+    layers = model.base_model.encoder.layer
+    return {
+        "embeddings": _n_weights(model.base_model.embeddings),
+        "projections (Q, K, V, output)": _n_weights(*(layer.attention for layer in layers)),
+        "attention (scores and sums)": 0,
+        "feed-forward": _n_weights(*(part for layer in layers for part in (layer.intermediate, layer.output))),
+        "head": _n_weights(model.base_model.pooler, model.classifier),
+    }
+
+
+def _n_weights(*modules: Module) -> int:
+    return sum(weights.numel() for module in modules for weights in module.parameters())
+
+
+def padded_tokens(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tokens: int, batch_size: int
+) -> int:
+    """Tokens that a batched ranker computes for these pairs, fillers included.
+
+    Pairs are sorted by length, and each batch is padded to its longest one.
+    """
+    lengths = sorted(len(ids) for ids in encode(tokenizer, pairs, max_tokens=max_tokens)["input_ids"])
+    batches = [lengths[start : start + batch_size] for start in range(0, len(lengths), batch_size)]
+    return sum(len(batch) * batch[-1] for batch in batches)
 
 
 def macs_per_pair(model: PreTrainedModel, *, n_tokens: int, exported: bool = False) -> int:

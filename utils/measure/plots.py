@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from utils.measure.ledger import Row
@@ -232,4 +233,43 @@ def roofline(points: Mapping[str, tuple[float, float]], *, peak_gflops: float, g
         axes.loglog([x], [y], MARKERS[number % 6], color=COLOURS[number % 6], label=shown(name), markersize=8)
     axes.set(xlabel="arithmetic intensity (FLOPs a byte moved)", ylabel="GFLOP/s")
     axes.legend(loc="lower right", frameon=True)
+    return finish(figure, title=title)
+
+
+def layer_to_scale(*, d_model: int, d_ff: int, n_heads: int, title: str) -> Figure:
+    """The six matrices of a transformer layer to scale, as PyTorch stores them: a row for each output.
+
+    The weights of one head are hatched, those of one neuron are a thick line.
+    """
+    d_head, third = d_model / n_heads, d_ff / 3
+    shapes = dict.fromkeys(("Q", "K", "V", "output"), (d_model, d_model))
+    shapes |= {"feed-forward 1": (d_ff, d_model), "feed-forward 2": (d_model, d_ff)}
+    parts = dict.fromkeys(("Q", "K", "V"), (0, 0, d_model, d_head)) | {"output": (0, 0, d_head, d_model)}
+    parts |= {"feed-forward 1": (0, third, d_model, 1), "feed-forward 2": (third, 0, 1, d_model)}
+    figure, axes = plt.subplots(figsize=(8.0, 3.3), layout="constrained")
+    marks, left = {}, 0.0
+    for name, (n_out, n_in) in shapes.items():
+        axes.add_patch(Rectangle((left, 0), n_in, n_out, facecolor="#eceff1", edgecolor=GREY))
+        x, y, width, height = parts[name]
+        of_neuron, of_head = {"edgecolor": COLOURS[1], "linewidth": 3}, {"edgecolor": COLOURS[0], "hatch": "////"}
+        look = of_neuron if name.startswith("feed-forward") else of_head
+        marks[name] = axes.add_patch(Rectangle((left + x, y), width, height, fill=False, **look))
+        axes.text(left, -0.1 * d_model, f"{name}\n{n_out:,} × {n_in:,}", fontsize=8)
+        left += n_in + 0.5 * d_model
+    axes.set(xlim=(-0.05 * d_model, left), ylim=(1.02 * d_ff, -0.7 * d_model), aspect="equal")
+    axes.set(xlabel="inputs (columns)", ylabel="outputs (rows)", xticks=[], yticks=[])
+    named = {f"one of {n_heads} heads": marks["Q"], f"one of {d_ff:,} neurons": marks["feed-forward 1"]}
+    axes.legend(named.values(), named.keys(), loc="lower right", frameon=True)
+    return finish(figure, title=title)
+
+
+def times_by_turn(samples_ms: Mapping[str, Sequence[float]], *, title: str) -> Figure:
+    """Milliseconds of every turn, a line for each thing that was timed."""
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, (name, times) in enumerate(samples_ms.items()):
+        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": ("-", "--", ":")[number % 3]}
+        axes.plot(range(1, len(times) + 1), times, label=shown(name), **style)
+    axes.set(xlabel="turn: one query with its candidates", ylabel="time (ms)", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=True)
     return finish(figure, title=title)
