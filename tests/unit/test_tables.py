@@ -151,11 +151,12 @@ def test_a_shorter_limit_costs_less_and_its_loss_stands_beside_it():
     assert list(table["of the work"]) == [f"{ratio:.0%}", "100%"]
 
 
-def test_roofline_points_count_the_flops_of_the_measured_rate():
+def test_roofline_points_count_the_flops_of_the_measured_rate_and_of_the_tokens_that_were_computed():
     config = BertConfig(num_labels=1)
     macs = sum(cost.macs_by_hand(config, n_tokens=32).values())
-    flops = 2 * macs
-    found = price_table.roofline_points({"x": Rate((10.0,), 8)}, shapes={"x": config}, macs={"x": macs}, n_tokens=32)
-    intensity, gflops = found["x"]
-    assert gflops == pytest.approx(flops * 10 / 1e9)
-    assert intensity == pytest.approx(8 * flops / cost.bytes_moved(config, n_tokens=32, batch_size=8))
+    of = {"shapes": {"x": config}, "macs": {"x": macs}, "n_tokens": 32}
+    intensity, gflops = price_table.roofline_points({"x": Rate((10.0,), 8)}, n_computed=32.0, **of)["x"]
+    assert gflops == pytest.approx(2 * macs * 10 / 1e9)
+    assert intensity == pytest.approx(8 * 2 * macs / cost.bytes_moved(config, n_tokens=32, batch_size=8))
+    _, of_half = price_table.roofline_points({"x": Rate((10.0,), 8)}, n_computed=16.0, **of)["x"]
+    assert of_half == pytest.approx(gflops / 2)

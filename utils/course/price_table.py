@@ -81,17 +81,24 @@ def tabulate_limits(
 
 
 def roofline_points(
-    rates: Mapping[str, Rate], *, shapes: Mapping[str, PretrainedConfig], macs: Mapping[str, int], n_tokens: int
+    rates: Mapping[str, Rate],
+    *,
+    shapes: Mapping[str, PretrainedConfig],
+    macs: Mapping[str, int],
+    n_tokens: int,
+    n_computed: float,
 ) -> dict[str, tuple[float, float]]:
     """(FLOPs a byte moved, GFLOP/s reached) of each model at its measured rate.
 
     Args:
         shapes: each model's configuration, and `macs` those of a pair of `n_tokens` tokens that are really done.
+        n_computed: tokens of a pair in the timed work, fillers included; work grows in step with them.
     """
     points = {}
     for name, rate in rates.items():
-        moved = cost.bytes_moved(shapes[name], n_tokens=n_tokens, batch_size=rate.batch_size)
-        points[name] = (2 * macs[name] * rate.batch_size / moved, 2 * macs[name] * rate.median / 1e9)
+        flops = 2 * macs[name] * n_computed / n_tokens
+        moved = cost.bytes_moved(shapes[name], n_tokens=round(n_computed), batch_size=rate.batch_size)
+        points[name] = (flops * rate.batch_size / moved, flops * rate.median / 1e9)
     return points
 
 
