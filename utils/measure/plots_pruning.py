@@ -30,6 +30,30 @@ def importance_map(importance: np.ndarray, *, part: str, title: str) -> Figure:
     return figure
 
 
+def size_against_use(size: np.ndarray, share_on: np.ndarray, *, kept: Mapping[str, np.ndarray], title: str) -> Figure:
+    """Neurons of the layer on which two choices agree least: the size of their weights against how often they are on.
+
+    Args:
+        size, share_on: (n_layers, d_ff); the share is of tokens.
+        kept: the neurons of each layer that either choice keeps, (n_layers, n_kept), by its name.
+    """
+    (first, ours), (second, theirs) = ((name, [set(map(int, row)) for row in rows]) for name, rows in kept.items())
+    layer = min(range(len(ours)), key=lambda i: len(ours[i] & theirs[i]))
+    a, b = ours[layer], theirs[layer]
+    groups = {f"kept by {first} alone": a - b, f"kept by {second} alone": b - a, "kept by both": a & b}
+    groups["kept by neither"] = set(range(size.shape[1])) - a - b
+    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    for number, (name, chosen) in enumerate(groups.items()):
+        places = sorted(chosen)
+        style = {"color": (*COLOURS[:3], "#b8bec5")[number], "marker": "os^."[number], "s": (16, 16, 16, 9)[number]}
+        label = f"{shown(name)} ({len(places):,})"
+        axes.scatter(size[layer, places], share_on[layer, places], label=label, alpha=0.7, **style)
+    xlabel = f"size of a neuron's weights: norm in × norm out (layer {layer})"
+    axes.set(xlabel=xlabel, ylabel="share of tokens on which it is on", ylim=(-0.02, None))
+    axes.legend(frameon=True)
+    return finish(figure, title=title)
+
+
 def quality_curves(panels: Mapping[str, Mapping[str, Curve]], *, before: float, floor: float, title: str) -> Figure:
     """NDCG@10 against what was cut, a panel for each x label and a line for each way of choosing.
 
