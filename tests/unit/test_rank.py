@@ -206,6 +206,11 @@ def test_first_queries_are_those_that_can_be_judged_and_none_at_all_is_an_error(
         training.first_queries(pairs.map(lambda row: {"gain": 1}), n_queries=2)
 
 
+def test_the_curve_of_a_training_is_what_its_looks_found_in_order_and_empty_without_one():
+    log = [{"step": 5, "loss": 2.0}, {"step": 5, "eval_ndcg10": 0.5}, {"step": 9, "eval_ndcg10": 0.4}]
+    assert training.curve(log) == [0.5, 0.4] and training.curve(log[:1]) == []
+
+
 def test_loss_is_lowest_when_scores_follow_the_gains_and_ignores_the_filling():
     gains = torch.tensor([[100.0, 0.0, 10.0], [1.0, 0.0, -1.0]])
     right = training.listwise_loss({"logits": torch.tensor([[4.0], [-4.0], [1.7], [5.0], [-5.0]])}, gains)

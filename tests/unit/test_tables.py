@@ -46,6 +46,12 @@ def test_qualities_show_the_difference_with_its_interval():
     assert list(table["difference [95% interval]"]) == ["–", "-0.100 [-0.200, +0.050]"]
 
 
+def test_differences_are_of_every_ranker_but_the_one_that_they_are_taken_to():
+    found = {"a": quality_of(["k"] * 2, ndcg10=[0.5, 0.6]), "b": quality_of(["k"] * 2, ndcg10=[0.8, 0.9])}
+    apart = tables.differences(found, to="b", n_resamples=20)
+    assert list(apart) == ["a"] and apart["a"].mean == pytest.approx(-0.3)
+
+
 def test_a_page_and_a_table_keep_formulas_away_from_prices_and_no_rows_are_an_empty_table():
     run.quiet()
     priced = tables.from_rows([{"kind": "<b>$5_ $6", "a query": "x"}]).to_html(notebook=True)
@@ -60,27 +66,42 @@ def quality_of(kinds, *, ndcg10):
     return metrics.Quality(values, values, dict(zip(names, kinds, strict=True)))
 
 
-def test_the_largest_gain_is_that_of_a_kind_with_enough_queries_and_the_least_is_named():
+def test_gains_come_largest_first_with_both_means_and_parts_without_a_judged_query_are_left_out():
+    teacher = quality_of(["a"] * 4, ndcg10=[0.5, 0.7, 0.9, 0.9])
+    bm25 = quality_of(["a"] * 4, ndcg10=[0.4, 0.6, 0.2, 0.4])
+    parts = {"little": {"q0", "q1"}, "much": ["q2", "q3", "never judged"], "none": ["never judged"]}
+    found = tables.gains(teacher, over=bm25, parts=parts, n_resamples=50)
+    assert list(found) == ["much", "little"]
+    much = found["much"]
+    assert (much.n_queries, much.before, much.after) == (2, pytest.approx(0.3), pytest.approx(0.9))
+    assert much.interval.mean == pytest.approx(0.6) and much.interval.low == pytest.approx(0.5)
+    table = tables.gain_table(found.values(), before="BM25", after="teacher")
+    assert list(table["BM25"]) == ["0.300", "0.500"] and list(table["how many"]) == ["2", "2"]
+    assert table["difference [95% interval]"]["little"] == "+0.100 [+0.100, +0.100]"
+
+
+def test_kinds_of_queries_are_those_with_enough_of_them_and_one_without_a_name_says_so():
     kinds = ["head"] * 3 + ["tail"] * 3 + ["rare"] + [""] * 3
-    teacher = quality_of(kinds, ndcg10=[0.5] * 3 + [0.9] * 3 + [1.0] + [0.7] * 3)
-    bm25 = quality_of(kinds, ndcg10=[0.4] * 3 + [0.5] * 3 + [0.0] + [0.0] * 3)
-    gain = tables.largest_gain(teacher, over=bm25, at_least=3)
-    assert (gain.where, gain.note) == ("most on queries without a kind", "least on 'head' queries: +0.100")
-    assert gain.ndcg10 == pytest.approx(0.7)
+    parts = tables.by_kind_of_query(quality_of(kinds, ndcg10=[0.5] * 10), at_least=3)
+    assert parts == {"head": ["q0", "q1", "q2"], "tail": ["q3", "q4", "q5"], "not given": ["q7", "q8", "q9"]}
 
 
 @pytest.mark.parametrize("kinds", [["head"] * 4, [""] * 4, ["head"] * 3 + [""], ["a", "b", "c", "d"]])
-def test_the_gain_is_that_of_the_mean_where_no_two_kinds_have_enough_queries(kinds):
-    teacher, bm25 = quality_of(kinds, ndcg10=[0.5, 0.6, 0.7, 1.0]), quality_of(kinds, ndcg10=[0.1, 0.2, 0.3, 0.2])
-    gain = tables.largest_gain(teacher, over=bm25, at_least=3)
-    assert gain.where == "in the mean" and gain.ndcg10 == pytest.approx(0.5)
+def test_all_queries_are_one_part_where_no_two_kinds_have_enough_queries(kinds):
+    parts = tables.by_kind_of_query(quality_of(kinds, ndcg10=[0.5] * 4), at_least=3)
+    assert parts == {tables.ALL_QUERIES: ["q0", "q1", "q2", "q3"]}
 
 
-def test_a_long_kind_is_cut_to_one_line_of_a_sentence():
-    kinds = ["with\nlines " * 30] * 2 + ["b"] * 2
-    teacher, bm25 = quality_of(kinds, ndcg10=[1] * 4), quality_of(kinds, ndcg10=[0, 0, 1, 1])
-    gain = tables.largest_gain(teacher, over=bm25, at_least=2)
-    assert gain.where.startswith("most on 'with lines") and "\n" not in gain.where and len(gain.where) < 70
+def test_a_long_kind_is_cut_to_one_line_and_kinds_that_look_alike_then_are_one_part():
+    kinds = ["with\nlines " * 30] * 2 + ["with\nlines " * 31] + ["b"] * 2
+    parts = tables.by_kind_of_query(quality_of(kinds, ndcg10=[1] * 5), at_least=2)
+    (long,) = (kind for kind in parts if kind != "b")
+    assert "\n" not in long and len(long) == 40 and parts[long] == ["q0", "q1", "q2"]
+
+
+def test_an_example_is_the_good_pair_with_the_highest_score_or_any_pair_where_no_good_one_has_a_score():
+    assert tables.example_row(PAIRS, scores=np.array([9.0, 1, 0, 2])) == 3
+    assert tables.example_row(PAIRS, scores=np.array([1.0, 0, 4, 0])) == 2
 
 
 def test_end_to_end_is_said_with_its_difference_or_with_the_reason_why_there_is_none():

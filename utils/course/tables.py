@@ -5,7 +5,7 @@ Every text of a catalogue is escaped, so that a title with HTML or a formula in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -17,6 +17,8 @@ from IPython.display import HTML
 from utils.rank.evaluation import EndToEnd, on_part
 from utils.rank.metrics import Interval, Quality, by_kind, paired_bootstrap
 
+ALL_QUERIES = "all queries"
+N_LOOKED_AT = 50  # good pairs among which an example is chosen
 PAGE = (  # the class keeps MathJax away, which would read prices as formulas
     "<div class='tex2jax_ignore mathjax_ignore' "
     "style='max-width:46em;margin:.6em 0;padding:.5em .8em;border:1px solid #ccc;border-radius:6px'>"
@@ -66,6 +68,12 @@ def qualities(found: Mapping[str, Quality], *, against: Mapping[str, Interval] |
     return from_rows(rows).fillna("–")
 
 
+def differences(found: Mapping[str, Quality], *, to: str, n_resamples: int) -> dict[str, Interval]:
+    """NDCG@10 of every other ranker less that of the one named `to`, on the same queries."""
+    others = {name: quality for name, quality in found.items() if name != to}
+    return {name: paired_bootstrap(quality, found[to], n_resamples=n_resamples) for name, quality in others.items()}
+
+
 def end_to_end(judged: EndToEnd) -> pd.DataFrame:
     """NDCG@10 and MRR@10 of BM25's order, the teacher's and the labels' own, of the same candidates."""
     names = {"BM25": "BM25", "ranker": "teacher", "labels": "order of the labels"}
@@ -92,30 +100,87 @@ def say_recall(judged: EndToEnd, *, n_candidates: int) -> str:
 
 @dataclass(frozen=True)
 class Gain:
-    """A difference of NDCG@10: `where` it is, `ndcg10`, and a `note` on where it is least."""
+    """How much better one ranker ranks than another on some of the queries.
+
+    Attributes:
+        where: which queries, in words.
+        before, after: NDCG@10 of the other ranker and of this one.
+        interval: of the difference.
+    """
 
     where: str
-    ndcg10: float
-    note: str
+    n_queries: int
+    before: float
+    after: float
+    interval: Interval
 
 
-def largest_gain(ranker: Quality, *, over: Quality, at_least: int = 30) -> Gain:
-    """On which kind of query `ranker` gains most over another, of the kinds with `at_least` queries.
+def gains(ranker: Quality, *, over: Quality, parts: Mapping[str, Collection[str]], n_resamples: int) -> dict[str, Gain]:
+    """The gain of a ranker over another on each part of the queries, the largest first; without empty parts.
 
-    With fewer than two such kinds there is nothing to compare: the gain is that of the mean over all queries.
+    Args:
+        parts: query_ids by the name of their part; queries that neither ranker was judged on are passed over.
     """
-    others = by_kind(over)
-    gains = {kind: mean - others[kind][0] for kind, (mean, n) in by_kind(ranker).items() if n >= at_least}
-    if len(gains) < 2:
-        return Gain("in the mean", ranker.ndcg10 - over.ndcg10, f"fewer than two kinds have {at_least} queries")
-    most, least = max(gains, key=gains.get), min(gains, key=gains.get)
-    return Gain(f"most {_on(most)}", gains[most], f"least {_on(least)}: {gains[least]:+.3f}")
+    found = []
+    for where, query_ids in parts.items():
+        if not ranker.ndcg10_by_query.keys() & set(query_ids):
+            continue
+        after, before = (_of_queries(quality, query_ids) for quality in (ranker, over))
+        interval = paired_bootstrap(after, before, n_resamples=n_resamples)
+        found.append(Gain(where, after.n_queries, before.ndcg10, after.ndcg10, interval))
+    return {gain.where: gain for gain in sorted(found, key=lambda gain: -gain.interval.mean)}
 
 
-def _on(kind: str) -> str:
-    """A kind in a sentence; data may leave it out for some queries, and may hold a long text."""
-    line = " ".join(kind.split())
-    return f"on '{line if len(line) <= 40 else line[:39] + '…'}' queries" if line else "on queries without a kind"
+def _of_queries(quality: Quality, query_ids: Collection[str]) -> Quality:
+    """NDCG@10 alone, on some of the queries."""
+    kept = set(query_ids)
+    return Quality({q: value for q, value in quality.ndcg10_by_query.items() if q in kept}, {}, {})
+
+
+def by_kind_of_query(quality: Quality, *, at_least: int = 30) -> dict[str, list[str]]:
+    """The query_ids of every kind that has `at_least` queries, by the kind's name on one line.
+
+    With fewer than two such kinds there is nothing to compare: all queries are one part.
+    """
+    found: dict[str, list[str]] = {}
+    for query_id in quality.ndcg10_by_query:
+        found.setdefault(_name(quality.kinds[query_id]), []).append(query_id)
+    large = {kind: query_ids for kind, query_ids in found.items() if len(query_ids) >= at_least}
+    return large if len(large) > 1 else {ALL_QUERIES: list(quality.ndcg10_by_query)}
+
+
+def _name(kind: str) -> str:
+    """A kind as a word of a sentence; data may leave it out for some queries, and may hold a long text."""
+    line = " ".join(kind.split()) or "not given"
+    return line if len(line) <= 40 else line[:39] + "…"
+
+
+def gain_table(found: Iterable[Gain], *, before: str, after: str) -> pd.DataFrame:
+    """NDCG@10 of two rankers on each part of the queries, by their names, and the difference with its interval."""
+    return from_rows(
+        {
+            "queries": gain.where,
+            "how many": f"{gain.n_queries:,}",
+            before: f"{gain.before:.3f}",
+            after: f"{gain.after:.3f}",
+            "difference [95% interval]": gain.interval.signed(),
+        }
+        for gain in found
+    )
+
+
+def example_row(pairs: Dataset, *, scores: np.ndarray) -> int:
+    """The row of a pair worth looking at: of the first products with the best label the one with the highest score.
+
+    Where none of those has a score above 0, the highest of all.
+
+    Args:
+        scores: of all of `pairs`, (n_pairs,).
+    """
+    gains_of = np.asarray(pairs["gain"][:])
+    good = np.flatnonzero(gains_of == gains_of.max())[:N_LOOKED_AT]
+    rows = good if scores[good].max() > 0 else np.arange(len(pairs))
+    return int(rows[scores[rows].argmax()])
 
 
 def kinds(found: Mapping[str, Quality]) -> dict[str, dict[str, tuple[float, int]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -199,6 +199,11 @@ def evaluate(
     with first_token.computed_alone(model):
         scores = scorer.score(texts_of(pairs))
     return metrics.evaluate(pairs, scores, top_gain=top_gain)
+
+
+def curve(log: Sequence[Mapping[str, float]]) -> list[float]:
+    """NDCG@10 on the first queries of `valid` whenever a training looked at them, from its log; empty without one."""
+    return [entry["eval_ndcg10"] for entry in log if "eval_ndcg10" in entry]
 
 
 def listwise_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
