@@ -16,6 +16,29 @@ if TYPE_CHECKING:
     from utils.measure.row_groups import Row
 
 TEMPLATE = "report.html.j2"
+IN_WORDS = {  # fields of a row as footnotes name them
+    "model_hash": "hash of its weights",
+    **dict.fromkeys(("n_params", "n_params_nonzero", "n_params_embedding", "n_params_encoder"), "count of parameters"),
+    "disk_bytes": "bytes to ship",
+    "peak_rss_bytes": "peak of memory",
+    "macs_per_pair": "arithmetic of a pair",
+    "n_candidates": "number of candidates",
+    "batch_size": "batch size",
+    "latency_ms": "time of a query",
+    "pairs_per_s": "pairs a second",
+    "split": "split",
+    "n_queries": "number of queries",
+    "ndcg10": "NDCG@10",
+    "random_ndcg10": "NDCG@10 of a random order",
+    "mrr10": "MRR@10",
+    "ndcg10_delta": "difference to the teacher",
+    "ndcg10_end_to_end": "NDCG@10 end to end",
+    "end_to_end_is_lower_bound": "word on whether that is a lower bound",
+    "recall": "recall of the candidates",
+    "instance": "instance",
+    "cores": "number of cores",
+    "usd_per_million_queries": "dollars for a million queries",
+}
 
 
 def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "") -> Path:
@@ -26,6 +49,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from utils.course import verdict
     from utils.measure import ledger
 
     command = settings.run_command(profile=profile, dataset=dataset, seed=seed, out=out)
@@ -43,7 +67,8 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
             machines=list(dict.fromkeys(machine_words(row.identity.machine) for row in rows)),
             versions="; ".join(dict.fromkeys(_versions(row) for row in rows)),
             command=command,
-            pictures=_pictures(rows) if rows else [],
+            sentences=verdict.sentences(rows) if rows else [],
+            pictures=_pictures(rows),
             **_table(rows),
         )
     )
@@ -79,8 +104,8 @@ def _notes(row: Row) -> list[str]:
     for group in row.groups().values():
         for field in group.figures():
             if reason := group.reason(field):
-                fields.setdefault(reason, []).append(field)
-    return [f"No {', '.join(names)}: {reason}" for reason, names in fields.items()]
+                fields.setdefault(reason, []).append(IN_WORDS.get(field, field.replace("_", " ")))
+    return [f"No {', '.join(dict.fromkeys(names))}: {reason}." for reason, names in fields.items()]
 
 
 def _versions(row: Row) -> str:
@@ -88,15 +113,18 @@ def _versions(row: Row) -> str:
 
 
 def _pictures(rows: Sequence[Row]) -> list[dict[str, str]]:
+    from utils.course import running_picture
     from utils.measure import plots
 
-    first = plots.quality_against_latency(rows, title="Up and to the left is better: quality against time")
-    second = plots.size_and_work(rows, title="What each step leaves of size and work")
-    labels = ", ".join(row.label for row in rows)
-    return [
-        {"data": _png(first), "alt": f"NDCG@10 against the median time of one query, one mark each for: {labels}"},
-        {"data": _png(second), "alt": f"Bytes on disk and arithmetic per pair, for: {labels}"},
-    ]
+    figures = []
+    if found := running_picture.of_ledger(rows):
+        figures.append({"data": _png(found), "alt": "NDCG@10 of each ranker against dollars for a million queries"})
+    sized = [row for row in rows if row.size.disk_bytes is not None]
+    if sized:
+        second = plots.size_and_work(sized, title="What each step leaves of size and work")
+        labels = ", ".join(row.label for row in sized)
+        figures.append({"data": _png(second), "alt": f"Bytes on disk and arithmetic per pair, for: {labels}"})
+    return figures
 
 
 def _png(figure: Figure) -> str:

@@ -5,19 +5,26 @@ Marks differ in shape as well as in colour, so that a figure is legible in black
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from utils.measure.ledger import Row
 from utils.measure.machine import roofline_gflops
 from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed, shown
 
 MOST_KINDS = 24  # lines of a picture by kind
+GREY = "#6e7781"
+BESIDE = [  # where a name may stand beside its mark: an offset in points, and which of its sides is there
+    *(((8, 6), "left"), ((8, -12), "left"), ((-8, 6), "right"), ((-8, -12), "right")),
+    *(((0, 10), "center"), ((0, -17), "center"), ((8, 18), "left"), ((8, -24), "left")),
+    *(((-8, 18), "right"), ((-8, -24), "right"), ((12, 30), "left"), ((-12, -36), "right")),
+]
 
 
 def quality_bars(means: Mapping[str, float], *, title: str) -> Figure:
@@ -98,22 +105,61 @@ def quality_against_latency(rows: Sequence[Row], *, title: str) -> Figure:
     return headed(figure, title=title)
 
 
-def quality_against_dollars(points: Mapping[str, tuple[float, float]], *, title: str) -> Figure:
-    """Each ranker at (dollars for a million queries, NDCG@10), named beside its mark; dollars on a logarithmic axis."""
+def quality_against_dollars(
+    points: Mapping[str, tuple[float, float]],
+    *,
+    title: str,
+    earlier: Mapping[str, tuple[float, float]] | None = None,
+) -> Figure:
+    """Each ranker at (dollars for a million queries, NDCG@10), named beside its mark; dollars on a logarithmic axis.
+
+    Args:
+        earlier: points that were there before, drawn in grey; of one name the new point counts.
+    """
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
-    dollars, quality = zip(*points.values(), strict=True)
-    for number, (name, (x, y)) in enumerate(points.items()):
-        axes.scatter(x, y, s=60, color=COLOURS[number % 6], marker=MARKERS[number % 6])
-        is_right = x > (min(dollars) * max(dollars)) ** 0.5
-        beside = {"xytext": (-8 if is_right else 8, -17 if number % 2 else 9), "ha": "right" if is_right else "left"}
-        axes.annotate(shown(name), (x, y), textcoords="offset points", fontsize=9, **beside)
+    every = {name: point for name, point in (earlier or {}).items() if name not in points} | dict(points)
+    dollars, quality = zip(*every.values(), strict=True)
+    for number, (name, (x, y)) in enumerate(every.items()):
+        style = {"color": COLOURS[number % 6], "s": 60} if name in points else {"color": GREY, "s": 30}
+        axes.scatter(x, y, marker=MARKERS[number % 6], **style)
     axes.set(xscale="log", xlabel="dollars for a million queries", ylabel="judged NDCG@10")
     axes.set_xlim(min(dollars) / 1.5, 1.5 * max(dollars))
     axes.set_ylim(_at_least_a_tenth(quality))
+    _name_beside(axes, every, grey=set(every) - set(points))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:,.2g}")
     return finish(figure, title=title)
+
+
+def _name_beside(axes: Axes, points: Mapping[str, tuple[float, float]], *, grey: Collection[str]) -> None:
+    """Write each name where it covers least of the marks and of the names before it; limits must be set."""
+    figure = axes.figure
+    figure.draw_without_rendering()
+    marks = axes.transData.transform(list(points.values()))
+    taken: list[Bbox] = [Bbox.from_extents(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
+    for name, point in points.items():
+        font = {"fontsize": 8, "color": GREY} if name in grey else {"fontsize": 9}
+        text = axes.annotate(shown(name), point, xytext=(0, 0), textcoords="offset points", **font)
+        places = {}
+        for number, (offset, side) in enumerate(BESIDE):
+            text.set(position=offset, ha=side)
+            box = text.get_window_extent()
+            outside = axes.bbox.width * axes.bbox.height if not _holds(axes.bbox, box) else 0
+            places[number] = (outside + _covered(box, taken=taken), number)
+        best = min(places, key=places.get)
+        text.set(position=BESIDE[best][0], ha=BESIDE[best][1])
+        taken.append(text.get_window_extent())
+
+
+def _holds(outer: Bbox, inner: Bbox) -> bool:
+    return outer.x0 <= inner.x0 and outer.y0 <= inner.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
+
+
+def _covered(box: Bbox, *, taken: Sequence[Bbox]) -> float:
+    """The area that a box shares with others, in square pixels."""
+    shared = (Bbox.intersection(box, other) for other in taken)
+    return sum(one.width * one.height for one in shared if one is not None)
 
 
 def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:

@@ -21,7 +21,7 @@ from utils import disk, settings
 from utils.course import execution
 from utils.course.labs import checks
 
-SECONDS_A_CELL = 120
+SECONDS_A_CELL = 240
 SOLVED, NOT_YET, NOT_WRITTEN, NOT_REACHED = "solved", "not yet", "not written", "not reached"
 
 

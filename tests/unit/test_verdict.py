@@ -1,0 +1,68 @@
+"""The first sentences of a report say what to ship, what it costs and what that rests on, as the rows have it."""
+
+from types import SimpleNamespace
+
+import pytest
+from priced import IN_INT8, LEDGER, PRUNED, STUDENT, TEACHER, baseline, ranker
+
+from utils.course import running_picture, verdict
+from utils.measure import plots
+
+
+def test_the_cheapest_that_keeps_enough_is_shipped_and_not_a_cheaper_one_that_does_not():
+    assert verdict.chosen(LEDGER) is STUDENT
+    ship, cost, rests = verdict.sentences(LEDGER)
+    assert ship == "Ship 'student': it keeps 101.2% of the teacher's NDCG@10 (+0.000 [-0.010, +0.010] on test)."
+    assert cost == (
+        "A million queries cost $0.60 with it, $4.50 with the teacher in int8, and $15.00 with the teacher in PyTorch, "
+        "on c7i.large."
+    )
+    assert "1,500 test queries and one training (seed 0)" in rests
+    assert "+0.160 [+0.150, +0.170] NDCG@10 above the baseline that is best there, BM25" in rests
+
+
+def test_where_nothing_keeps_enough_the_nearest_is_named_and_not_advised():
+    ship, *_ = verdict.sentences([baseline(), TEACHER, IN_INT8, PRUNED])
+    assert ship.startswith("No ranker keeps 99% of the teacher's quality yet; the nearest, 'pruned', keeps 95.2%")
+
+
+def test_where_the_teacher_is_not_surely_better_the_baseline_is_shipped():
+    ship, *_ = verdict.sentences([baseline(low=-0.01, high=0.002), *LEDGER[1:]])
+    assert ship == (
+        "Ship the baseline BM25: the teacher is not surely better than it (+0.004 [-0.002, +0.010] NDCG@10 on test)."
+    )
+
+
+@pytest.mark.parametrize("rows", [[], [baseline()], [baseline(), TEACHER, IN_INT8]])
+def test_before_anything_is_priced_nothing_is_advised_and_no_picture_drawn(rows):
+    assert "has been made and priced yet" in verdict.sentences(rows)[0]
+    assert running_picture.of_ledger(rows) is None
+
+
+@pytest.mark.parametrize("change", [{"threads": 2}, {"split": "valid"}])
+def test_rows_timed_otherwise_or_judged_elsewhere_are_not_compared(change):
+    other = ranker("other", usd=0.1, ndcg10=0.9, **change)
+    assert verdict.chosen([*LEDGER, other]) is STUDENT
+
+
+def drawn(figure):
+    (axes,) = figure.axes
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    return {name for name, colour in colours.items() if colour == plots.GREY}, set(colours), axes.get_title(loc="left")
+
+
+def test_the_running_picture_has_new_points_in_colour_and_earlier_ones_in_grey():
+    run = SimpleNamespace(rows=lambda: [*LEDGER, ranker("student", usd=9.0, ndcg10=0.5)])
+    grey, every, title = drawn(running_picture.draw(run, [TEACHER, IN_INT8, STUDENT]))
+    assert grey == {"pruned"} and every == {"teacher, PyTorch", "teacher in int8, untrained", "student", "pruned"}
+    assert title.replace("\\", "") == "student: 101.2% of NDCG@10 for $0.60 in place of $15.00"
+
+
+def test_the_running_picture_of_references_alone_is_of_the_cheaper_one():
+    run = SimpleNamespace(rows=lambda: [])
+    assert "teacher in int8, untrained: 99.8%" in drawn(running_picture.draw(run, [TEACHER, IN_INT8]))[2]
+
+
+def test_a_running_picture_of_rows_without_money_says_what_to_give():
+    with pytest.raises(ValueError, match="give those of measure_stage.measure"):
+        running_picture.draw(SimpleNamespace(rows=lambda: []), [baseline()])

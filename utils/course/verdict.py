@@ -1,0 +1,95 @@
+"""What a run found, in the three sentences with which its report begins: what to ship, what it costs, what it rests on.
+
+They are read off the ledger; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from utils.course.measure_stage import IN_INT8, REFERENCES, TEACHER
+from utils.measure.row_groups import Delta, Row
+
+ENOUGH = 0.99  # of the teacher's NDCG@10: the share that a ranker keeps to count as shippable
+BASELINES = ("bm25", "bi_encoder", "fused")
+
+
+def sentences(rows: Sequence[Row]) -> list[str]:
+    """Three sentences for whoever decides; fewer where notebooks that they need have not run."""
+    baseline = _best_baseline(rows)
+    said = [_what_to_ship(rows, baseline=baseline), _what_it_costs(rows)]
+    if baseline is not None:
+        said.append(_what_it_rests_on(rows, baseline=baseline))
+    return [sentence for sentence in said if sentence]
+
+
+def is_priced(row: Row) -> bool:
+    """Whether a row has both dollars and NDCG@10 on test, timed on one thread as all that are compared."""
+    figures = (row.money.usd_per_million_queries, row.quality.ndcg10)
+    return row.identity.threads == 1 and row.quality.split == "test" and None not in figures
+
+
+def chosen(rows: Sequence[Row]) -> Row | None:
+    """The cheapest ranker that keeps ENOUGH, or the best where none does; None before one is priced."""
+    by_label = {row.label: row for row in rows if is_priced(row)}
+    teacher = by_label.get(TEACHER)
+    others = [row for row in by_label.values() if row.label not in REFERENCES]
+    if teacher is None or not others:
+        return None
+    good = [row for row in others if _share(row, of=teacher) >= ENOUGH]
+    if good:
+        return min(good, key=lambda row: row.money.usd_per_million_queries)
+    return max(others, key=lambda row: row.quality.ndcg10)
+
+
+def _what_to_ship(rows: Sequence[Row], *, baseline: Row | None) -> str:
+    if baseline is not None and baseline.quality.ndcg10_delta.high >= 0:
+        return (
+            f"Ship the baseline {baseline.label}: the teacher is not surely better than it "
+            f"({_turned(baseline.quality.ndcg10_delta).signed()} NDCG@10 on test)."
+        )
+    ranker = chosen(rows)
+    if ranker is None:
+        return "No ranker that is cheaper than the teacher has been made and priced yet: notebooks 03 to 06 do that."
+    share = _share(ranker, of=_labelled(rows, TEACHER))
+    kept = f"keeps {share:.1%} of the teacher's NDCG@10 ({ranker.quality.ndcg10_delta.signed()} on test)"
+    if share >= ENOUGH:
+        return f"Ship '{ranker.label}': it {kept}."
+    return f"No ranker keeps {ENOUGH:.0%} of the teacher's quality yet; the nearest, '{ranker.label}', {kept}."
+
+
+def _what_it_costs(rows: Sequence[Row]) -> str:
+    ranker, teacher, in_int8 = chosen(rows), _labelled(rows, TEACHER), _labelled(rows, IN_INT8)
+    if ranker is None:
+        return ""
+    beside = f", ${in_int8.money.usd_per_million_queries:.2f} with the teacher in int8" if in_int8 else ""
+    return (
+        f"A million queries cost ${ranker.money.usd_per_million_queries:.2f} with it{beside}, and "
+        f"${teacher.money.usd_per_million_queries:.2f} with the teacher in PyTorch, on {ranker.money.instance}."
+    )
+
+
+def _what_it_rests_on(rows: Sequence[Row], *, baseline: Row) -> str:
+    lead = _turned(baseline.quality.ndcg10_delta).signed()
+    return (
+        f"This rests on {baseline.quality.n_queries:,} test queries and one training (seed {baseline.identity.seed}); "
+        f"the teacher ranks {lead} NDCG@10 above the baseline that is best there, {baseline.label}."
+    )
+
+
+def _best_baseline(rows: Sequence[Row]) -> Row | None:
+    found = [row for row in rows if row.stage in BASELINES and row.quality.ndcg10_delta is not None]
+    return max(found, key=lambda row: row.quality.ndcg10, default=None)
+
+
+def _turned(delta: Delta) -> Delta:
+    """The same difference seen from the teacher."""
+    return Delta(mean=-delta.mean, low=-delta.high, high=-delta.low)
+
+
+def _labelled(rows: Sequence[Row], label: str) -> Row | None:
+    return next((row for row in rows if row.label == label and is_priced(row)), None)
+
+
+def _share(row: Row, *, of: Row) -> float:
+    return row.quality.ndcg10 / of.quality.ndcg10
