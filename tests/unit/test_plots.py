@@ -35,6 +35,9 @@ DRAWN = {
     "quality_curves": lambda: plots_pruning.quality_curves(
         {NAME: {NAME: {12: 0.9, 6: 0.8}}}, before=0.9, floor=0.4, title=NAME
     ),
+    "size_against_use": lambda: plots_pruning.size_against_use(
+        np.ones((1, 4)), np.ones((1, 4)), kept={NAME: [[0, 1]], "other": [[1, 2]]}, title=NAME
+    ),
     "channel_errors": lambda: plots_quantization.channel_errors({NAME: [0.1, 0.2]}, title=NAME),
     "layer_drifts": lambda: plots_quantization.layer_drifts({NAME: 0.1}, without={NAME: 0.2}, whole=0.3, title=NAME),
     "drift_against_quality": lambda: plots_quantization.drift_against_quality({NAME: (0.02, -0.1)}, title=NAME),
