@@ -112,6 +112,8 @@ def test_the_masks_value_wrecks_a_range_that_holds_it(ranking_folder, world, tmp
     wrecked = int8_onnx.static(graph(ranking_folder), tmp_path / "all.onnx", batches=world["padded"], operators=None)
     sound = int8_onnx.static(graph(ranking_folder), tmp_path / "some.onnx", batches=world["padded"])
     assert drift(scores(wrecked, world), world) > 2 * drift(scores(sound, world), world)
+    assert max(int8_onnx.steps(wrecked).values()) > 1e4 / 255 > 10 * max(int8_onnx.steps(sound).values())
+    assert len(int8_onnx.steps(graph(ranking_folder))) == 0
 
 
 def test_nodes_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):
@@ -174,6 +176,18 @@ def test_presets_ranges_and_smoothing_make_different_models(ranking_folder, worl
     models_ = [int8_openvino.static(ir(ranking_folder), batches=world["batches"], options=way) for way in ways]
     drifts = [drift(openvino_scores(model, world, tmp_path), world) for model in models_]
     assert len(set(drifts)) == len(ways) == 5 and max(drifts) < 1
+
+
+def test_the_mean_of_extremes_narrows_the_ranges_of_a_graph(ranking_folder, world, tmp_path):
+    found = {}
+    for way in ("min-max", "mean ranges"):
+        model = int8_openvino.static(ir(ranking_folder), batches=world["batches"], options=int8_openvino.WAYS[way])
+        found[way] = int8_openvino.activation_ranges(int8_openvino.save(model, tmp_path / f"{way}.xml"))
+    wide, narrow = found["min-max"], found["mean ranges"]
+    assert set(wide) == set(narrow) and len(wide) == int8_openvino.n_rounded(tmp_path / "min-max.xml")
+    shares = [(narrow[name][1] - narrow[name][0]) / (high - low) for name, (low, high) in wide.items()]
+    assert max(shares) < 1.05 and np.median(shares) < 0.95
+    assert int8_openvino.activation_ranges(ir(ranking_folder)) == {}
 
 
 def test_operations_that_are_to_stay_stay_fp32(ranking_folder, world, tmp_path):

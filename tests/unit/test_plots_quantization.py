@@ -2,6 +2,8 @@
 
 from itertools import combinations
 
+import numpy as np
+
 from utils.measure import plots_quantization
 
 
@@ -21,3 +23,19 @@ def test_numbers_of_neighbours_do_not_cover_one_another():
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert len(boxes) == 4 and not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_an_outlier_is_drawn_over_its_scores_with_the_ends_of_every_range():
+    counts, edges = np.array([0, 900, 100, 0, 0, 3]), np.linspace(-2, 10, 7)
+    ends = {"extremes": (-2.0, 10.0), "99.9": (-1.0, 2.0)}
+    drawn = {"values": np.array([8.0, 9.0, 10.0]), "scores": np.array([1.0, 0.0, -1.0])}
+    figure = plots_quantization.outlier(counts, edges, ends=ends, title="Three values are cut", **drawn)
+    above, below = figure.axes
+    assert sum(bar.get_height() for bar in above.patches) == counts.sum() and above.get_yscale() == "log"
+    for axes in (above, below):
+        assert sorted({line.get_xdata()[0] for line in axes.lines}) == [-2, -1, 2, 10]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "ends of the range: extremes",
+        "ends of the range: 99.9",
+    ]
+    assert "score" in below.get_ylabel() and figure.get_suptitle() == "Three values are cut"

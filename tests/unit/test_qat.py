@@ -132,6 +132,18 @@ def test_layers_that_do_not_round_stay_fp32_in_the_export(made, ranking_folder, 
     assert 0.7 < in_onnxruntime.quantized_share(path) < 0.8
 
 
+def test_pairs_are_rescored_by_whole_queries_with_the_rankers_own_scores(made):
+    queries, products = map(list, zip(*made["pairs"], strict=True))
+    groups = {query: number for number, query in enumerate(dict.fromkeys(queries))}
+    of_teacher = {"query": queries, "product": products, "group": [groups[query] for query in queries]}
+    scored = Dataset.from_dict(of_teacher | {"score": [99.0] * len(queries)})
+    ranker = runtimes.wrap_torch(made["model"], tokenizer=made["tokenizer"], threads=1, max_tokens=64)
+    some = qat.rescored(scored, ranker=ranker, n_pairs=len(queries) // 2)
+    assert set(some["group"]) == {number for number in groups.values() if number % 2 == 0}
+    own = ranker.score(list(zip(some["query"], some["product"], strict=True)))
+    np.testing.assert_allclose(some["score"], own, atol=1e-5)
+
+
 def test_training_through_the_rounding_learns_and_saves_as_a_plain_model(made, shop, ranking_folder, tmp_path):
     model = made["model"]
     wanted = np.linspace(-1, 1, len(made["pairs"]), dtype=np.float32)
@@ -227,7 +239,7 @@ def test_labels_of_layers_are_short(name, label):
 
 def test_weights_have_8_7_or_4_bits_and_the_grid_of_7_leaves_room_for_sums(made, ranking_folder):
     model, _ = models.load(ranking_folder)
-    with pytest.raises(ValueError, match="weight_bits is 9; give one of 8, 7, 4"):
+    with pytest.raises(ValueError, match="weight_bits is 9; give one of 8, 7, 4, 3, 2"):
         fake_quant.insert(model, weight_bits=9)
     whole = fake_quant.layers(fake_quant.insert(model))[QUERY].weight_grid()
     assert (whole.high, fake_quant.layers(made["model"])[QUERY].weight_grid().high) == (127, 63)

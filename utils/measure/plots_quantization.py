@@ -12,6 +12,7 @@ from matplotlib.transforms import Bbox
 
 from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed, shown
 
+N_BARS = 128  # of a histogram
 EVEN = 0.005  # up to this change of NDCG@10 the axis is linear
 SIDES = ((5, 4), (-11, -11), (5, -11), (-11, 4), (-3, 9), (-3, -16), (10, -3), (-18, -3), (-3, 18), (-3, -26))  # points
 CHANGES = (-0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0, 0.002, 0.005, 0.01, 0.02, 0.05)  # of NDCG@10
@@ -28,6 +29,40 @@ def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figu
     axes.set(ylabel="error of an output (% of its weights' size)")
     axes.legend(frameon=True)
     return finish(figure, title=title)
+
+
+def outlier(
+    counts: np.ndarray,
+    edges: np.ndarray,
+    *,
+    ends: Mapping[str, tuple[float, float]],
+    values: np.ndarray,
+    scores: np.ndarray,
+    title: str,
+) -> Figure:
+    """How often each value of an activation occurs, and below it one feature's value in each pair beside its score.
+
+    Args:
+        counts: (n_bins,) between edges (n_bins + 1,); neighbouring bins are put together, so that bars can be seen.
+        ends: the lower and upper end of each range of that tensor, by its name.
+        values: (n_pairs,), of the feature; scores: (n_pairs,).
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8.0, 5.2), sharex=True, layout="constrained")
+    starts = np.arange(0, len(counts), max(1, len(counts) // N_BARS))
+    widths = np.diff(np.append(edges[starts], edges[-1]))
+    above.bar(edges[starts], np.add.reduceat(counts, starts), widths, align="edge", color="#999999")
+    below.scatter(values, scores, s=12, color="#999999", edgecolor="black", linewidth=0.3)
+    for number, (name, both) in enumerate(ends.items()):
+        style = {"color": COLOURS[number], "linestyle": ("-", "--", ":")[number % 3], "linewidth": 2}
+        for axes in (above, below):
+            axes.axvline(both[0], **style)
+            axes.axvline(both[1], label=f"ends of the range: {shown(name)}", **style)
+    above.set(yscale="log", ylabel="values (logarithmic)")
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    below.set(
+        xlabel="value of the activation; below, of one feature of one token in each pair", ylabel="score of a pair"
+    )
+    return headed(figure, title=title)
 
 
 def layer_drifts(alone: Mapping[str, float], *, without: Mapping[str, float], whole: float, title: str) -> Figure:

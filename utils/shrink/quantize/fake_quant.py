@@ -19,7 +19,7 @@ from utils.rank.ranker import Batch
 from utils.shrink.quantize import quantization
 from utils.shrink.quantize.quantization import Grid
 
-BITS = (8, 7, 4)  # that the weights of a Linear may have
+BITS = (8, 7, 4, 3, 2)  # that the weights of a Linear may have
 
 
 class FakeQuantLinear(nn.Linear):
@@ -45,7 +45,7 @@ class FakeQuantLinear(nn.Linear):
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):  # a bfloat16 would round the values of the grids again
             weight = _round_rows(self.weight, bits=self.weight_bits)
-            return nn.functional.linear(self._round_input(x.float()), weight, self.bias)
+            return nn.functional.linear(self.round_input(x.float()), weight, self.bias)
 
     def input_grid(self) -> Grid:
         """The grid of the input, unsigned, per tensor."""
@@ -55,7 +55,8 @@ class FakeQuantLinear(nn.Linear):
         """The grid of the weight (n_outputs, n_inputs), with a scale for each output, (n_outputs, 1)."""
         return quantization.symmetric(self.weight.detach().cpu().numpy(), bits=self.weight_bits, axis=0)
 
-    def _round_input(self, x: Tensor) -> Tensor:
+    def round_input(self, x: Tensor) -> Tensor:
+        """An input to the grid and back."""
         grid = self.input_grid()
         scale = torch.tensor(float(grid.scale), device=x.device)
         return Round.apply(x, scale, int(grid.zero_point), grid.low, grid.high)
@@ -84,9 +85,9 @@ def insert(model: PreTrainedModel, *, weight_bits: int = 8) -> PreTrainedModel:
     The last Linear, which gives the score, stays as it is: it is a thousandth of the work and the most exposed.
 
     Args:
-        weight_bits: of the Linears' weights: 8, 7 or 4. Without VNNI a processor adds products of bytes in 16 bits,
-            which saturate, so that a file of 8 bits scores otherwise there; with 7 it scores alike everywhere. With 4
-            you see what coarse grids do; an export stores those in bytes as well.
+        weight_bits: of the Linears' weights: 8, 7, 4, 3 or 2. Without VNNI a processor adds products of bytes in 16
+            bits, which saturate, so that a file of 8 bits scores otherwise there; with 7 it scores alike everywhere.
+            With 4 and fewer you see what coarse grids do; an export stores those in bytes as well.
 
     Raises:
         ValueError: there is some in it already, or another number of bits.

@@ -103,6 +103,17 @@ def static(
     return target
 
 
+def steps(path: Path) -> dict[str, float]:
+    """One step of the grid of every tensor that a static graph rounds, by the tensor's name: its range over 255.
+
+    Weights are not among them, for they are stored rounded.
+    """
+    graph = onnx.load(path).graph
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    rounding = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    return {node.input[0]: float(values[node.input[1]]) for node in rounding}
+
+
 class _Reader(ort.CalibrationDataReader):
     """Hands the batches out, all or those of a range, as the tools ask for them."""
 

@@ -182,6 +182,13 @@ def n_rounded(path: Path) -> int:
     return sum(op.get_type_name() == "FakeQuantize" for op in openvino.Core().read_model(path).get_ops())
 
 
+def activation_ranges(path: Path) -> dict[str, tuple[float, float]]:
+    """Where the grid of each activation that a graph rounds ends, below and above, by the operation's name."""
+    rounding = [op for op in openvino.Core().read_model(path).get_ops() if op.get_type_name() == "FakeQuantize"]
+    ends = {op.get_friendly_name(): [op.input_value(i).get_node().get_data() for i in (1, 2)] for op in rounding}
+    return {name: (float(low.min()), float(high.max())) for name, (low, high) in ends.items()}
+
+
 def multiplied_in(compiled: openvino.CompiledModel) -> dict[str, int]:
     """How many matrix products of a compiled model read activations of which type: what it runs, not what it stores.
 

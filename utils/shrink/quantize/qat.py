@@ -16,8 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk
+from utils.rank.ranker import Ranker
 from utils.rank.setting import Budget, Setting
-from utils.shrink.distil import distillation
+from utils.shrink.distil import distillation, scored_pairs
 from utils.shrink.quantize import fake_quant, int8_onnx, onnx_weights, quantization
 from utils.shrink.quantize.fake_quant import FakeQuantLinear
 from utils.shrink.quantize.quantization import Grid
@@ -80,6 +81,17 @@ def train(
     if not any(layer.active for layer in fake_quant.layers(model).values()):
         raise ValueError("qat.train: no layer rounds, so this would be plain training; call fake_quant.calibrate first")
     return distillation.distil(model, tokenizer=tokenizer, scored=scored, setting=setting, budget=budget, loss=loss)
+
+
+def rescored(scored: Dataset, *, ranker: Ranker, n_pairs: int) -> Dataset:
+    """Whole queries of scored pairs, about `n_pairs` in all, with a ranker's own scores in the place of the teacher's.
+
+    What a model that rounds should learn is to score as it did before it rounded.
+    """
+    every = max(1, len(scored) // n_pairs)
+    kept = np.flatnonzero(np.asarray(scored["group"][:]) % every == 0)
+    some = scored.select(kept).remove_columns("score").flatten_indices(keep_in_memory=True)
+    return scored_pairs.score(ranker, some)
 
 
 def _products(graph: onnx.GraphProto) -> dict[bytes, onnx.NodeProto]:
