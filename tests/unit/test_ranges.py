@@ -9,7 +9,7 @@ from utils.data import catalogue as catalogues
 from utils.rank import models
 from utils.shrink.quantize import calibration, fake_quant, ranges
 
-LAYER = "bert.encoder.layer.1.output.dense"
+LAYER = "bert.encoder.layer.1.attention.self.query"
 
 
 @pytest.fixture(scope="module")
