@@ -22,7 +22,6 @@ DRAWN = {
     "spread": lambda: plots.spread({NAME: [0.5, 1.0]}, title=NAME),
     "quality_by_kind": lambda: plots.quality_by_kind({NAME: {NAME: (0.5, 3)}}, title=NAME),
     "quality_against_dollars": lambda: plots.quality_against_dollars({NAME: (1.0, 0.5)}, title=NAME),
-    "quality_against_work": lambda: plots.quality_against_work({NAME: [(1e8, 0.8)]}, title=NAME),
     "quality_by_judged": lambda: plots.quality_by_judged({NAME: [(100, 0.7), (400, 0.8)]}, title=NAME),
     "agreement_by_repetition": lambda: plots.agreement_by_repetition({NAME: [(8.0, 0.7), (0.8, 0.9)]}, title=NAME),
     "size_and_work": lambda: plots.size_and_work(ROWS, title=NAME),
@@ -38,7 +37,14 @@ DRAWN = {
     "size_against_use": lambda: plots_pruning.size_against_use(
         np.ones((1, 4)), np.ones((1, 4)), kept={NAME: [[0, 1]], "other": [[1, 2]]}, title=NAME
     ),
-    "channel_errors": lambda: plots_quantization.channel_errors({NAME: [0.1, 0.2]}, title=NAME),
+    "outlier": lambda: plots_quantization.outlier(
+        np.ones(4),
+        np.arange(5.0),
+        ends={NAME: (0.0, 3.0)},
+        values=np.ones(2),
+        scores=np.ones(2),
+        title=NAME,
+    ),
     "layer_drifts": lambda: plots_quantization.layer_drifts({NAME: 0.1}, without={NAME: 0.2}, whole=0.3, title=NAME),
     "drift_against_quality": lambda: plots_quantization.drift_against_quality({NAME: (0.02, -0.1)}, title=NAME),
     "storage": lambda: plots_sparsity.storage(
@@ -141,15 +147,6 @@ def test_what_was_there_before_is_grey_and_small():
     assert old.get_sizes()[0] < new.get_sizes()[0] and axes.texts[0].get_color() == plots.GREY
 
 
-def test_families_of_models_are_lines_from_little_work_to_much():
-    figure = plots.quality_against_work({"pruned": [(2e8, 0.9), (1e8, 0.8)], "student": [(3e7, 0.85)]}, title="x")
-    (axes,) = figure.axes
-    drawn = {line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.lines}
-    assert drawn == {"pruned": [(100, 0.8), (200, 0.9)], "student": [(30, 0.85)]}
-    assert len({line.get_marker() for line in axes.lines}) == 2
-    assert axes.get_xscale() == "log" and "M MACs" in axes.get_xlabel() and "NDCG@10" in axes.get_ylabel()
-
-
 def test_agreement_with_the_teacher_is_a_line_for_each_set_of_pairs_from_few_repetitions_to_many():
     lines = {"met": [(8.0, 0.9), (0.8, 0.8)], "new": [(0.8, 0.78), (8.0, 0.7)]}
     (axes,) = plots.agreement_by_repetition(lines, title="x").axes
@@ -176,6 +173,6 @@ def test_each_turn_is_a_point_of_the_line_of_what_was_timed():
 
 
 def test_a_small_difference_of_quality_does_not_fill_the_picture():
-    (axes,) = plots.quality_against_work({"a": [(1e8, 0.800)], "b": [(2e8, 0.801)]}, title="x").axes
+    (axes,) = plots.quality_against_dollars({"a": (1.0, 0.800), "b": (2.0, 0.801)}, title="x").axes
     low, high = axes.get_ylim()
     assert high - low >= 0.1 and low < 0.800 < 0.801 < high

@@ -141,25 +141,6 @@ def _covered(box: Bbox, *, taken: Sequence[Bbox]) -> float:
     return sum(one.width * one.height for one in shared if one is not None)
 
 
-def quality_against_work(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
-    """Families of models, each a line of (MACs a pair, NDCG@10): work on a logarithmic axis, quality upwards."""
-    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
-    for number, (name, points) in enumerate(lines.items()):
-        work, quality = zip(*sorted(points), strict=True)
-        line = ("-", "--", ":")[number % 3] if len(points) > 1 else "none"
-        style = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "linestyle": line}
-        axes.plot([macs / 1e6 for macs in work], quality, label=shown(name), markersize=7, **style)
-    every = [macs / 1e6 for points in lines.values() for macs, _ in points]
-    axes.set(xscale="log", xlabel="work of one pair (M MACs)", ylabel="judged NDCG@10")
-    axes.set_xlim(min(every) / 1.5, 1.5 * max(every))
-    axes.set_ylim(_at_least_a_tenth([quality for points in lines.values() for _, quality in points]))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(frameon=True)
-    return finish(figure, title=title)
-
-
 def quality_by_judged(lines: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
     """NDCG@10 on valid against the number of judged train queries, a line for each way to learn from them."""
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,25 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, headed, shown
+from utils.measure.plots_style import COLOURS, MARKERS, headed, shown
 
 N_BARS = 128  # of a histogram
 EVEN = 0.005  # up to this change of NDCG@10 the axis is linear
 SIDES = ((5, 4), (-11, -11), (5, -11), (-11, 4), (-3, 9), (-3, -16), (10, -3), (-18, -3), (-3, 18), (-3, -26))  # points
 CHANGES = (-0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0, 0.002, 0.005, 0.01, 0.02, 0.05)  # of NDCG@10
-
-
-def channel_errors(errors: Mapping[str, Sequence[float]], *, title: str) -> Figure:
-    """The relative error of each output of a layer, outputs in the order of the first way's errors."""
-    figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
-    order = np.argsort(next(iter(errors.values())))
-    for number, (name, values) in enumerate(errors.items()):
-        style = {"color": COLOURS[number], "linestyle": ("-", "--", ":")[number % 3]}
-        axes.plot(100 * np.asarray(values)[order], linewidth=2, label=shown(name), **style)
-    axes.set(ylim=(0, None), xlabel=f"outputs of the layer, sorted by the error with {shown(next(iter(errors)))}")
-    axes.set(ylabel="error of an output (% of its weights' size)")
-    axes.legend(frameon=True)
-    return finish(figure, title=title)
 
 
 def outlier(

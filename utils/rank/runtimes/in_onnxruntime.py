@@ -19,7 +19,7 @@ from utils.rank.ranker import Batch, BatchedRanker
 from utils.rank.runtimes.base import Runtime
 
 GRAPH = Path("onnx") / "model.onnx"  # where sentence-transformers and Transformers.js look for it
-SLOW_FUSIONS = ("SkipLayerNormFusion",)  # slower on some processors; notebook 06 times it
+SLOW_FUSIONS = ("SkipLayerNormFusion",)  # slower on some processors; notebook 06c times it
 
 
 def open_onnxruntime(folder: Path, *, threads: int, max_tokens: int, batch_size: int, device: str) -> BatchedRanker:
