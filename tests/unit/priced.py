@@ -20,6 +20,6 @@ def baseline(label="BM25", *, low=-0.17, high=-0.15):
 
 TEACHER = ranker("teacher, PyTorch", usd=15.0, ndcg10=0.84)
 IN_INT8 = ranker("teacher in int8, untrained", usd=4.5, ndcg10=0.838)
-STUDENT = ranker("student", usd=0.6, ndcg10=0.85)
-PRUNED = ranker("pruned", usd=0.3, ndcg10=0.80, low=-0.05, high=-0.03)
+STUDENT = ranker("student", usd=0.6, ndcg10=0.85, stage="student")
+PRUNED = ranker("pruned", usd=0.3, ndcg10=0.80, low=-0.05, high=-0.03, stage="pruned")
 LEDGER = [baseline(), TEACHER, IN_INT8, STUDENT, PRUNED]

@@ -22,11 +22,14 @@ def test_half_of_the_heads_and_neurons_is_half_of_the_macs_but_layers_say_more()
         ({"layers": [0], "n_heads": 6}, "a plan has layers, n_heads, d_ff; yours has layers, n_heads"),
         ({"layers": [3], "n_heads": 6, "d_ff": 768}, r"layers are \[3\]; name some of \[0, 1, 2\]"),
         ({"layers": [], "n_heads": 6, "d_ff": 768}, "name some of"),
+        ({"layers": [0], "n_heads": 0, "d_ff": 768}, "n_heads is 0; give a number from 1 to 12"),
+        ({"layers": [0], "n_heads": 6, "d_ff": 2_000}, "d_ff is 2000; give a number from 1 to 1,536"),
     ],
 )
 def test_a_plan_that_cannot_be_cut_is_refused_in_words(plan, words, ranker):
-    with pytest.raises(ValueError, match=words):
-        small_ranker.cut(ranker, plan)
+    for work in (lambda: small_ranker.cut(ranker, plan), lambda: small_ranker.macs_left(plan)):
+        with pytest.raises(ValueError, match=words):
+            work()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""The picture that runs through the notebooks: NDCG@10 on test against dollars, one more point in each.
-
-What earlier notebooks measured is grey, what this one adds has a colour, and the two references are always named.
-"""
+"""The picture that tells a run: NDCG@10 on test against dollars, the two references and what is shipped in colour."""
 
 from __future__ import annotations
 
@@ -11,46 +8,27 @@ from matplotlib.figure import Figure
 
 from utils.course import verdict
 from utils.course.measure_stage import REFERENCES, TEACHER
-from utils.course.run import Run
 from utils.measure import plots
 from utils.measure.row_groups import Row
 
 
-def draw(run: Run, rows: Sequence[Row]) -> Figure:
-    """All rows of this run that were timed on one thread and judged on test.
-
-    Args:
-        rows: of this notebook, as `measure_stage.measure` gave them; those that are no references are the new points.
-
-    Raises:
-        ValueError: none of them has both figures.
-    """
-    new = [row for row in rows if verdict.is_priced(row)]
-    if not new:
-        raise ValueError("no row has both dollars and NDCG@10 on test; give those of measure_stage.measure")
-    earlier = [row for row in run.rows() if verdict.is_priced(row)]
-    return plots.quality_against_dollars(_points(new), earlier=_points(earlier), title=_title(new))
-
-
 def of_ledger(rows: Sequence[Row]) -> Figure | None:
-    """The same of a whole ledger, with what `verdict` would ship in colour; None before two rankers are priced."""
+    """All rows that were timed on one thread and judged on test; None before one of the chain is."""
     priced = [row for row in rows if verdict.is_priced(row)]
     ranker = verdict.chosen(rows)
     if ranker is None:
         return None
     new = [row for row in priced if row.label in (*REFERENCES, ranker.label)]
-    return plots.quality_against_dollars(_points(new), earlier=_points(priced), title=_title(new))
+    teacher = next(row for row in new if row.label == TEACHER)
+    title = _title(ranker, teacher=teacher)
+    return plots.quality_against_dollars(_points(new), earlier=_points(priced), title=title)
 
 
 def _points(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
     return {row.label: (row.money.usd_per_million_queries, row.quality.ndcg10) for row in rows}
 
 
-def _title(rows: Sequence[Row]) -> str:
-    """What the cheapest of the rows costs and keeps beside the teacher in PyTorch; a reference if nothing else is."""
-    teacher = next(row for row in rows if row.label == TEACHER)
-    added = [row for row in rows if row.label not in REFERENCES] or list(rows)
-    cheapest = min(added, key=lambda row: row.money.usd_per_million_queries)
-    kept = cheapest.quality.ndcg10 / teacher.quality.ndcg10
-    dollars, before = (row.money.usd_per_million_queries for row in (cheapest, teacher))
-    return f"{cheapest.label}: {kept:.1%} of NDCG@10 for ${dollars:.2f} in place of ${before:.2f}"
+def _title(ranker: Row, *, teacher: Row) -> str:
+    kept = ranker.quality.ndcg10 / teacher.quality.ndcg10
+    dollars, before = (row.money.usd_per_million_queries for row in (ranker, teacher))
+    return f"{ranker.label}: {kept:.1%} of NDCG@10 for ${dollars:.2f} in place of ${before:.2f}"

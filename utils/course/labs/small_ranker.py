@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk, environment, settings
 from utils.data import candidates, catalogue, unjudged
@@ -26,6 +26,7 @@ from utils.shrink.prune import depth, pruning
 Plan = Mapping[str, Sequence[int] | int]
 LAYERS = [0, 2, 5]  # of the six
 WHOLE = {"layers": [0, 1, 2], "n_heads": 12, "d_ff": 1_536}  # a plan that cuts nothing
+D_MODEL = 384
 N_LISTS = 32  # by which importance and the loss of a plan are measured
 N_TOKENS = 26  # of a pair of this shop, the mean
 N_ASKED = 3_000  # pairs that the ranker scores for a student
@@ -73,11 +74,8 @@ def cut(ranker: SmallRanker, plan: Plan) -> PreTrainedModel:
     Raises:
         ValueError: the plan lacks a name, has another one, or a number that the model cannot keep.
     """
-    if set(plan) != set(WHOLE):
-        raise ValueError(f"a plan has {', '.join(WHOLE)}; yours has {', '.join(plan) or 'nothing'}")
+    _require(plan)
     model = copy.deepcopy(ranker.model)
-    if not plan["layers"] or not set(plan["layers"]) <= set(WHOLE["layers"]):
-        raise ValueError(f"layers are {plan['layers']}; name some of {WHOLE['layers']}")
     models.keep_layers(model, layers=sorted(plan["layers"]))
     heads = pruning.head_importance(model, ranker.batches)
     neurons = pruning.neuron_importance(model, ranker.batches)
@@ -86,7 +84,12 @@ def cut(ranker: SmallRanker, plan: Plan) -> PreTrainedModel:
 
 
 def macs_left(plan: Plan) -> float:
-    """The plan's share of the MACs of the whole ranker, on a pair of the shop's mean length."""
+    """The plan's share of the MACs of the whole ranker's layers, on a pair of the shop's mean length.
+
+    Raises:
+        ValueError: as in `cut`.
+    """
+    _require(plan)
     return _macs(plan) / _macs(WHOLE)
 
 
@@ -172,8 +175,21 @@ def _asked(log: Log, asked: Sequence[tuple[int, int]]) -> Dataset:
     )
 
 
+def _require(plan: Plan) -> None:
+    if set(plan) != set(WHOLE):
+        raise ValueError(f"a plan has {', '.join(WHOLE)}; yours has {', '.join(plan) or 'nothing'}")
+    if not plan["layers"] or not set(plan["layers"]) <= set(WHOLE["layers"]):
+        raise ValueError(f"layers are {plan['layers']}; name some of {WHOLE['layers']}")
+    for name in ("n_heads", "d_ff"):
+        if not 1 <= plan[name] <= WHOLE[name]:
+            raise ValueError(f"{name} is {plan[name]}; give a number from 1 to {WHOLE[name]:,}")
+
+
 def _macs(plan: Plan) -> int:
-    n_layers, width, d_model = len(plan["layers"]), plan["n_heads"] * 32, 384
-    projections = 4 * cost.linear_macs(n_tokens=N_TOKENS, d_in=d_model, d_out=width)
-    neurons = 2 * cost.linear_macs(n_tokens=N_TOKENS, d_in=d_model, d_out=plan["d_ff"])
-    return n_layers * (projections + 2 * N_TOKENS**2 * width + neurons)
+    """Of the layers that stay; the head that gives the score is as large in every plan."""
+    gone = list(range(plan["n_heads"], WHOLE["n_heads"]))
+    sizes = {"num_hidden_layers": len(plan["layers"]), "intermediate_size": plan["d_ff"]}
+    pruned = dict.fromkeys(range(len(plan["layers"])), gone)
+    config = BertConfig(hidden_size=D_MODEL, num_attention_heads=WHOLE["n_heads"], pruned_heads=pruned, **sizes)
+    parts = cost.macs_by_hand(config, n_tokens=N_TOKENS)
+    return sum(macs for part, macs in parts.items() if part != "head")

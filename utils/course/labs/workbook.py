@@ -21,7 +21,7 @@ from utils import disk, settings
 from utils.course import execution
 from utils.course.labs import checks
 
-SECONDS_A_CELL = 240
+SECONDS_A_CELL = 240  # labs 03 and 04 make the small ranker in one of them
 SOLVED, NOT_YET, NOT_WRITTEN, NOT_REACHED = "solved", "not yet", "not written", "not reached"
 
 
