@@ -1,5 +1,7 @@
 """The first sentences of a report say what to ship, what it costs and what that rests on, as the rows have it."""
 
+from types import SimpleNamespace
+
 import pytest
 from priced import IN_INT8, LEDGER, PRUNED, STUDENT, TEACHER, baseline, ranker
 
@@ -55,3 +57,26 @@ def test_the_picture_has_the_references_and_what_is_shipped_in_colour_and_the_re
     assert {name for name, colour in colours.items() if colour == plots.GREY} == {"pruned"}
     assert colours.keys() == {"teacher, PyTorch", "teacher in int8, untrained", "student", "pruned"}
     assert axes.get_title(loc="left").replace("\\", "") == "student: 101.2% of NDCG@10 for $0.60 in place of $15.00"
+
+
+def drawn(figure):
+    (axes,) = figure.axes
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    return {name for name, colour in colours.items() if colour == plots.GREY}, set(colours), axes.get_title(loc="left")
+
+
+def test_the_running_picture_has_new_points_in_colour_and_earlier_ones_in_grey():
+    run = SimpleNamespace(rows=lambda: [*LEDGER, ranker("student", usd=9.0, ndcg10=0.5)])
+    grey, every, title = drawn(running_picture.draw(run, [TEACHER, IN_INT8, STUDENT]))
+    assert grey == {"pruned"} and every == {"teacher, PyTorch", "teacher in int8, untrained", "student", "pruned"}
+    assert title.replace("\\", "") == "student: 101.2% of NDCG@10 for $0.60 in place of $15.00"
+
+
+def test_the_running_picture_of_references_alone_is_of_the_cheaper_one():
+    run = SimpleNamespace(rows=lambda: [])
+    assert "teacher in int8, untrained: 99.8%" in drawn(running_picture.draw(run, [TEACHER, IN_INT8]))[2]
+
+
+def test_a_running_picture_of_rows_without_money_says_what_to_give():
+    with pytest.raises(ValueError, match="give those of measure_stage.measure"):
+        running_picture.draw(SimpleNamespace(rows=lambda: []), [baseline()])

@@ -1,4 +1,7 @@
-"""The picture that tells a run: NDCG@10 on test against dollars, the two references and what is shipped in colour."""
+"""The picture that runs through the notebooks: NDCG@10 on test against dollars, one more point in each.
+
+What earlier notebooks measured is grey, what this one adds has a colour, and the two references are always named.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,27 @@ from matplotlib.figure import Figure
 
 from utils.course import verdict
 from utils.course.measure_stage import REFERENCES, TEACHER
+from utils.course.run import Run
 from utils.measure import plots
 from utils.measure.row_groups import Row
+
+
+def draw(run: Run, rows: Sequence[Row]) -> Figure:
+    """All rows of this run that were timed on one thread and judged on test.
+
+    Args:
+        rows: of this notebook, as `measure_stage.measure` gave them; those that are no references are the new points.
+
+    Raises:
+        ValueError: none of them has both figures.
+    """
+    new = [row for row in rows if verdict.is_priced(row)]
+    if not new:
+        raise ValueError("no row has both dollars and NDCG@10 on test; give those of measure_stage.measure")
+    earlier = [row for row in run.rows() if verdict.is_priced(row)]
+    return plots.quality_against_dollars(
+        _points(new), earlier=_points(earlier), title=_title(_shown(new), teacher=_teacher(new))
+    )
 
 
 def of_ledger(rows: Sequence[Row]) -> Figure | None:
@@ -19,9 +41,18 @@ def of_ledger(rows: Sequence[Row]) -> Figure | None:
     if ranker is None:
         return None
     new = [row for row in priced if row.label in (*REFERENCES, ranker.label)]
-    teacher = next(row for row in new if row.label == TEACHER)
-    title = _title(ranker, teacher=teacher)
+    title = _title(ranker, teacher=_teacher(new))
     return plots.quality_against_dollars(_points(new), earlier=_points(priced), title=title)
+
+
+def _teacher(rows: Sequence[Row]) -> Row:
+    return next(row for row in rows if row.label == TEACHER)
+
+
+def _shown(rows: Sequence[Row]) -> Row:
+    """Of the rows that a notebook adds the cheapest; a reference where it adds no other."""
+    added = [row for row in rows if row.label not in REFERENCES] or list(rows)
+    return min(added, key=lambda row: row.money.usd_per_million_queries)
 
 
 def _points(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
