@@ -8,7 +8,7 @@ from datasets import Dataset
 
 from utils import settings
 from utils.data import candidates, catalogue
-from utils.rank import baselines, evaluation
+from utils.rank import bi_encoder, evaluation
 
 PRODUCTS = ("red velvet sofa", "blue sofa", "desk lamp", "red kettle")
 QUERIES = (("q0", "red sofa", "test"), ("q1", "zzz", "test"), ("q2", "lamp", "train"), ("q3", "kettle", "valid"))
@@ -139,17 +139,17 @@ def test_quality_on_a_part_refuses_a_score_that_is_not_finite(shop):
 
 
 def test_bi_encoder_puts_the_text_with_the_meaning_first(shop):
-    scores = baselines.bi_encoder_scores(baselines.open_bi_encoder(), shop.pairs["test"])
+    scores = bi_encoder.scores(bi_encoder.open_encoder(), shop.pairs["test"])
     assert scores.dtype == np.float32 and scores[:3].argmax() == 0 and scores[:3].min() == scores[2]
 
 
 def test_the_end_of_a_text_that_the_bi_encoder_does_not_read_changes_no_score_and_is_not_tokenized(monkeypatch):
-    encoder, lengths = baselines.open_bi_encoder(), []
+    encoder, lengths = bi_encoder.open_encoder(), []
     products = ["red velvet sofa " * 100, "red velvet sofa " * 4_000, "desk lamp"]
     pairs = Dataset.from_dict({"query": ["red sofa"] * 3, "product": products})
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda texts, **how: lengths.extend(map(len, texts)) or encode(texts, **how))
-    scores = baselines.bi_encoder_scores(encoder, pairs)
+    scores = bi_encoder.scores(encoder, pairs)
     whole = encode(["red sofa", *products], normalize_embeddings=True)
     np.testing.assert_allclose(scores, whole[1:] @ whole[0], atol=1e-5)
     assert max(lengths) < 4_000

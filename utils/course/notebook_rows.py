@@ -15,17 +15,19 @@ from utils.measure import cost, load, memory
 from utils.measure.row_groups import Money, Ranking, Row, Speed, Work
 from utils.measure.timing import Rate, Timing
 from utils.measure.variant import Variant
+from utils.rank import baselines
 from utils.rank.evaluation import EndToEnd
 from utils.rank.metrics import Quality
 from utils.shrink.sparsify import sparse_folder
 
-FUSED_WITH_TEACHER = "teacher fused with bi-encoder"
+TOGETHER = "teacher and tuned bi-encoder"
 TEACHER_IN_ONNX = Variant("teacher", "onnxruntime")
 BASELINES = {
     "BM25": Variant("bm25", "bm25s"),
     "bi-encoder": Variant("bi_encoder", "pytorch"),
     "fused": Variant("fused", "bm25s+pytorch"),
-    FUSED_WITH_TEACHER: Variant("teacher_fused", "pytorch+onnxruntime"),
+    baselines.NAMES[baselines.TUNED]: Variant(baselines.TUNED, "pytorch"),
+    TOGETHER: Variant("teacher_fused", "pytorch+onnxruntime"),
 }
 
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from datasets import Dataset
 
 from utils import disk, environment, freshness
-from utils.course import measure_stage, stages
+from utils.course import measure_stage, stages, teachers
 from utils.course.run import Run
 from utils.data.catalogue import texts_of
 from utils.measure.row_groups import Row
 from utils.measure.variant import Variant
-from utils.rank import baselines, metrics, models, runtimes, teaching
+from utils.rank import baselines, metrics, models, teaching
 from utils.rank.metrics import Quality
-from utils.rank.ranker import Ranker
 from utils.shrink import controls, steps
 from utils.shrink.recipe import Recipe
 
@@ -80,7 +79,7 @@ def on_valid(run: Run, *chosen: Recipe) -> dict[str, Quality]:
     """
     in_int8 = measure_stage.int8_variant(run)
     ends = [stage_name(stage, recipe=one) for one in chosen for stage in (*CONTROLS, "quantized")]
-    found = baselines.qualities(run.catalogue, split="valid")
+    found = baselines.qualities(run.catalogue, split="valid", tuned=teachers.tuned(run))
     for stage in dict.fromkeys(("teacher", *ends)):
         variant = in_int8 if stage == in_int8.stage else Variant(stage, "openvino")
         found[stage] = judge_on_valid(run, variant)
@@ -133,17 +132,12 @@ def variants(recipe: Recipe) -> dict[str, Variant]:
 
 
 def scored(run: Run, recipe: Recipe) -> Dataset:
-    """The recipe's pairs with the scores of this run's teacher, from the run's folder, or scored now."""
-    folder = run.stage("teacher")
-
-    def open_teacher() -> Ranker:
-        cores, max_tokens = run.machine["cores"], run.profile.max_tokens
-        return runtimes.open_ranker(folder, runtime="onnxruntime", threads=cores, max_tokens=max_tokens)
-
+    """The recipe's pairs with the scores of this run's teachers, from the run's folder, or scored now."""
+    experts = teachers.of_run(run)
     return steps.score_pairs(
         run.folder / "scored_pairs",
-        teacher_hash=runtimes.weights_hash(folder, runtime="pytorch"),
-        ranker=open_teacher,
+        teacher_hash=experts.weights,
+        ranker=experts.open,
         recipe=recipe,
         setting=run.setting,
     )
@@ -154,12 +148,12 @@ def make_teacher(run: Run, *, echo: Callable[[str], object] = print) -> None:
     code = freshness.of_code("utils.rank.teaching:teach", *WRITING)
     sizes, data = dataclasses.asdict(run.profile), run.catalogue.hash
     made_of = freshness.key(code=code, profile=sizes, requirements=freshness.requirements(), data=data)
-    if _is_made(run.stage("teacher"), made_of=made_of):
+    if all(_is_made(run.stage(name), made_of=made_of) for name in ("teacher", baselines.TUNED)):
         echo("teacher: unchanged")
         return
     taught = teaching.teach(run.setting)
     disk.write_whole(run.folder / TEACHER_LOG, disk.json_text(taught.log))
-    run.save_stage("teacher", taught.model, tokenizer=taught.tokenizer, made_of=made_of)
+    teachers.keep(run, taught, made_of=made_of)
     echo("teacher: made")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import datasets
 import pandas as pd
 import transformers
+from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils import disk, environment, settings
@@ -150,6 +151,12 @@ class Run:
             if finish is not None:
                 found = finish(partial)
                 entries |= found if isinstance(found, Mapping) else {}
+        return self.stage(name)
+
+    def save_encoder(self, name: str, encoder: SentenceTransformer, **facts: str) -> Path:
+        """Write a bi-encoder as the stage's folder, whole or not at all; `facts` are entries of its manifest."""
+        with stages.whole(self.stage(name), notebook=self.notebook, facts={"parent": None} | facts) as partial:
+            encoder.save(str(partial), create_model_card=False)
         return self.stage(name)
 
     def add_row(

@@ -1,62 +1,53 @@
-"""Rankers that nobody trained for this shop: BM25, the bi-encoder as it comes, and both fused.
+"""Rankers that cost far less than a cross-encoder: BM25, a bi-encoder as it comes, both fused, and a tuned one.
 
-A teacher has to beat the best of them, or they are what to ship. BM25 itself lives in `utils.data.candidates`.
+The last one has learned from the labels that the teacher learns from. A teacher has to beat the best of them, or they
+are what to ship. BM25 itself lives in `utils.data.candidates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from utils.data import candidates
 from utils.data.candidates import Bm25
-from utils.data.catalogue import Catalogue, texts_of
-from utils.rank import metrics, models, tokens
+from utils.data.catalogue import Catalogue
+from utils.rank import bi_encoder, metrics
 from utils.rank.metrics import Interval, Quality
 
-NAMES = {"bm25": "BM25", "bi_encoder": "bi-encoder", "fused": "fused"}  # of their stages in a ledger, and in words
+TUNED = "bi_encoder_tuned"  # also the stage that holds it
+NAMES = {  # of their stages in a ledger, and in words
+    "bm25": "BM25",
+    "bi_encoder": "bi-encoder",
+    "fused": "fused",
+    TUNED: "bi-encoder, tuned",
+}
 
 
-def open_bi_encoder(checkpoint: str = models.MINILM) -> SentenceTransformer:
-    """An encoder that turns one text into one vector.
+def scores(
+    catalogue: Catalogue, *, split: str, tuned: SentenceTransformer | None = None, bm25: Bm25 | None = None
+) -> dict[str, np.ndarray]:
+    """The scores that every baseline gives the judged pairs of a split, (n_pairs,) each, by the names of NAMES.
 
-    Source: Reimers, Gurevych, "Sentence-BERT", EMNLP 2019, https://arxiv.org/abs/1908.10084
+    Args:
+        tuned: a bi-encoder that learned from labels; without one that baseline is left out.
     """
-    return SentenceTransformer(models.resolve(checkpoint), device="cpu")
-
-
-def bi_encoder_scores(encoder: SentenceTransformer, pairs: Dataset, *, batch_size: int = 64) -> np.ndarray:
-    """Cosine of the query's and the product's vector: (n_pairs,), float32. Every distinct text is encoded once."""
-    queries, products = (_encode(encoder, pairs[column], batch_size=batch_size) for column in ("query", "product"))
-    columns = texts_of(pairs)
-    return np.array([queries[query] @ products[product] for query, product in columns], dtype=np.float32)
-
-
-def _encode(encoder: SentenceTransformer, texts: Iterable[str], *, batch_size: int) -> dict[str, np.ndarray]:
-    distinct = sorted(set(texts))
-    beginnings = tokens.cut(encoder.tokenizer, distinct, at_most=encoder.max_seq_length)  # the encoder reads no more
-    vectors = encoder.encode(beginnings, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
-    return dict(zip(distinct, vectors, strict=True))
-
-
-def scores(catalogue: Catalogue, *, split: str, bm25: Bm25 | None = None) -> dict[str, np.ndarray]:
-    """The scores that every baseline gives the judged pairs of a split, (n_pairs,) each, by the names of NAMES."""
     pairs = catalogue.pairs[split]
     found = {
         "bm25": candidates.score_judged(bm25 or candidates.build(catalogue), pairs),
-        "bi_encoder": bi_encoder_scores(open_bi_encoder(), pairs),
+        "bi_encoder": bi_encoder.scores(bi_encoder.open_encoder(), pairs),
     }
-    return found | {"fused": metrics.reciprocal_rank_fusion(pairs, *found.values())}
+    found |= {"fused": metrics.reciprocal_rank_fusion(pairs, *found.values())}
+    return found if tuned is None else found | {TUNED: bi_encoder.scores(tuned, pairs)}
 
 
-def qualities(catalogue: Catalogue, *, split: str) -> dict[str, Quality]:
+def qualities(catalogue: Catalogue, *, split: str, tuned: SentenceTransformer | None = None) -> dict[str, Quality]:
     """The quality of every baseline on a split, by the names of NAMES."""
     pairs, top_gain = catalogue.pairs[split], catalogue.top_gain
-    found = scores(catalogue, split=split)
+    found = scores(catalogue, split=split, tuned=tuned)
     return {name: metrics.evaluate(pairs, of_pairs, top_gain=top_gain) for name, of_pairs in found.items()}
 
 

@@ -35,10 +35,14 @@ def look(
     for name, budget in budgets.items():
         environment.seed_everything(setting.seed)
         model = start()
-        short = dataclasses.replace(budget, n_pairs=max(1, budget.n_pairs // SHORTER), n_evaluations=1)
-        training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=short)
+        training.fine_tune(model, tokenizer=tokenizer, setting=setting, budget=shortened(budget))
         found[name] = training.evaluate_on_valid(model, tokenizer=tokenizer, setting=setting)
     return found
+
+
+def shortened(budget: Budget) -> Budget:
+    """The budget of a look: SHORTER times fewer pairs, judged at its end."""
+    return dataclasses.replace(budget, n_pairs=max(1, budget.n_pairs // SHORTER), n_evaluations=1)
 
 
 def best(looks: Mapping[str, Quality], *, n_resamples: int) -> str:

@@ -15,6 +15,7 @@ from utils.settings import Profile
 
 LIST_SIZE = 8  # pairs of one query that are learned from together
 TEACHER_RATE = 2e-4
+LABEL_RATES = (5e-5, 2e-4)  # of the labels, to choose from; the gentlest first
 RECOVERY_RATE = 1e-4  # of the short fine-tune after a cut
 STUDENT_RATE = 5e-4  # of a distillation
 LAST_RATE = 1e-4  # of the labels that end it: few, and met before
@@ -112,6 +113,13 @@ class Budget:
         n_pairs = min(profile.n_train_pairs, profile.n_passes * n_labelled)
         dropout = DROPOUT if n_pairs > n_labelled else 0.0
         return cls(n_pairs, profile.batch_size, profile.n_evaluations, learning_rate, dropout)
+
+    @classmethod
+    def to_choose_from(cls, profile: Profile, *, n_labelled: int) -> dict[str, Budget]:
+        """The trainings on labels to choose from, by a name that says the rate."""
+        return {
+            f"rate {rate:g}": cls.of_teacher(profile, n_labelled=n_labelled, learning_rate=rate) for rate in LABEL_RATES
+        }
 
     @classmethod
     def of_recovery(cls, profile: Profile, *, learning_rate: float = RECOVERY_RATE) -> Budget:

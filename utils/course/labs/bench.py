@@ -13,7 +13,7 @@ from datasets import Dataset
 from utils import disk, settings
 from utils.data import candidates, catalogue
 from utils.data.catalogue import Catalogue, rows_by_query
-from utils.rank import baselines
+from utils.rank import bi_encoder
 
 MOST_FEATURES = 6  # that a learner may add
 SPARSITIES = (0.5, 0.8, 0.95)  # of the matrices of lab 05
@@ -72,7 +72,7 @@ def _kept_scores(pairs: Dataset, *, name: str) -> np.ndarray:
     path = settings.ARTIFACTS / "labs" / f"cosine-{name}.json"
     kept = disk.read_object(path).get("scores", [])
     if len(kept) != len(pairs):
-        kept = baselines.bi_encoder_scores(baselines.open_bi_encoder(), pairs).astype(float).tolist()
+        kept = bi_encoder.scores(bi_encoder.open_encoder(), pairs).astype(float).tolist()
         path.parent.mkdir(parents=True, exist_ok=True)
         disk.write_whole(path, disk.json_text({"scores": kept}))
     return np.array(kept, dtype=np.float32)
@@ -171,7 +171,7 @@ def layer_with_inputs(*, n_pairs: int = 60) -> tuple[np.ndarray, np.ndarray]:
         weight (n_out, n_in), and inputs (n_tokens, n_in) of pairs from the shop's train split.
     """
     pairs = shop().pairs["train"].select(range(n_pairs))
-    encoder = baselines.open_bi_encoder()
+    encoder = bi_encoder.open_encoder()
     model, tokenizer = encoder[0].auto_model.eval(), encoder.tokenizer
     layer, seen = model.encoder.layer[3].intermediate.dense, []
     hook = layer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
