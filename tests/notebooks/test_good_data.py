@@ -19,6 +19,7 @@ from utils import settings as sizes
 from utils.course import run
 from utils.data import catalogue, summary
 from utils.measure import ledger
+from utils.rank import baselines
 
 FEW = {"n_warm_pairs": 16, "n_train_pairs": 16, "n_bootstrap": 20, "n_stop_queries": 3, "n_end_to_end_queries": 2}
 NO_SHRINKING = (Phase.explicit, Phase.generate)
@@ -73,7 +74,7 @@ def test_a_figure_that_the_data_cannot_have_is_null_with_its_reason(small, tmp_p
     folder = write(tmp_path / "shop", **reported()["best label in train alone"])
     run_notebooks(folder, out=tmp_path / "out", checkpoint=small)
     rows = {row.identity.stage: row.quality for row in ledger.read(tmp_path / "out" / "ledger.jsonl")}
-    assert set(rows) == {"random", "bm25", "bi_encoder", "fused", "teacher", "teacher_fused"}
+    assert set(rows) == {"random", *baselines.NAMES, "teacher", "teacher_fused"}
     for stage in ("bm25", "teacher"):
         assert rows[stage].recall is None and "no product has the best label" in rows[stage].reason("recall")
         assert rows[stage].ndcg10_end_to_end is not None

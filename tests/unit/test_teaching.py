@@ -9,9 +9,9 @@ from datasets import Dataset
 from utils import settings
 from utils.data import catalogue
 from utils.data.catalogue import normal_text
-from utils.rank import baselines, models, teaching, training
+from utils.rank import baselines, bi_encoder, choosing, models, teaching, training
 from utils.rank.metrics import Interval, Quality
-from utils.rank.setting import DROPOUT, Setting
+from utils.rank.setting import DROPOUT, LABEL_RATES, Budget, Setting
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +23,20 @@ def quick(tmp_path_factory):
     return Setting(shop, profile, seed=0, log_folder=tmp_path_factory.mktemp("logs"))
 
 
-def test_weak_pairs_are_unjudged_of_no_valid_or_test_query_and_scored_as_bm25_and_the_bi_encoder_do(quick):
-    pairs = teaching.weak_pairs(quick)
+@pytest.mark.parametrize("is_tuned", [False, True])
+def test_weak_pairs_are_unjudged_of_no_valid_or_test_query_and_scored_as_their_guide_scores(quick, is_tuned):
+    encoder = bi_encoder.open_encoder()
+    pairs = teaching.weak_pairs(quick, tuned=encoder if is_tuned else None)
     judged = set(catalogue.texts_of(quick.train))
     kept_back = {normal_text(text) for split in ("valid", "test") for text in quick.catalogue.pairs[split]["query"]}
     assert len(pairs) == 64 and judged.isdisjoint(catalogue.texts_of(pairs))
     assert kept_back.isdisjoint(map(normal_text, pairs["query"]))
-    scores = np.array(pairs["score"])
-    assert scores.mean() == pytest.approx(0, abs=1e-3) and scores.std() == pytest.approx(teaching.SPREAD, rel=1e-3)
-    cosine = baselines.bi_encoder_scores(baselines.open_bi_encoder(), pairs)
-    assert np.corrcoef(scores, cosine)[0, 1] > 0.5
+    scores, cosine = np.array(pairs["score"]), bi_encoder.scores(encoder, pairs)
+    if is_tuned:
+        np.testing.assert_allclose(scores, bi_encoder.SCALE * cosine, rtol=1e-5)
+    else:
+        assert scores.mean() == pytest.approx(0, abs=1e-3) and scores.std() == pytest.approx(teaching.SPREAD, rel=1e-3)
+        assert 0.5 < np.corrcoef(scores, cosine)[0, 1] < 0.99  # BM25 has its part
     groups = dict(zip(pairs["query_id"], pairs["query"], strict=True))
     assert len(set(groups.values())) == len(groups)
 
@@ -41,27 +45,34 @@ def test_a_shop_in_which_everything_is_judged_has_no_warm_up(quick, small_folder
     monkeypatch.setattr(teaching.unjudged, "draw", lambda *_, **__: [])
     model, tokenizer = models.load(small_folder)
     before = model.classifier.weight.clone()
-    assert teaching.warm_up(model, tokenizer=tokenizer, setting=quick) == []
+    pairs = teaching.weak_pairs(quick, tuned=None)
+    assert teaching.warm_up(model, pairs, tokenizer=tokenizer, setting=quick) == []
     assert (model.classifier.weight == before).all()
 
 
+def _budgets(setting):
+    return Budget.to_choose_from(setting.profile, n_labelled=len(setting.train))
+
+
 def test_labels_that_come_again_are_learned_with_dropout_and_others_without(quick):
-    gentle, *_ = teaching.label_budgets(quick).values()
+    gentle, *_ = _budgets(quick).values()
     assert gentle.n_pairs == quick.profile.n_train_pairs < len(quick.train) and gentle.dropout == 0
     more = dataclasses.replace(quick, profile=dataclasses.replace(quick.profile, n_train_pairs=100_000))
-    budgets = list(teaching.label_budgets(more).values())
+    budgets = list(_budgets(more).values())
     assert {one.dropout for one in budgets} == {DROPOUT}
     assert {one.n_pairs for one in budgets} == {more.profile.n_passes * len(quick.train)}  # and no more often than that
-    assert [one.learning_rate for one in budgets] == sorted(teaching.RATES)  # the gentlest first
+    assert [one.learning_rate for one in budgets] == sorted(LABEL_RATES)  # the gentlest first
 
 
 def test_a_teacher_is_warmed_up_and_then_taught_at_the_rate_that_a_look_chose(quick, small_folder):
     taught = teaching.teach(quick, checkpoint=str(small_folder))
-    assert taught.chosen in taught.looks and set(taught.looks) == set(teaching.label_budgets(quick))
+    assert taught.chosen in taught.looks and set(taught.looks) == set(_budgets(quick))
     for log in (taught.warm_up, taught.log):
         assert any("eval_ndcg10" in entry for entry in log) and any("loss" in entry for entry in log)
     found = training.evaluate_on_valid(taught.model, tokenizer=taught.tokenizer, setting=quick)
-    assert found.n_queries == 8
+    assert found.n_queries == 8 and found == taught.alone and taught.together.n_queries == 8
+    assert list(taught.guides) == [teaching.SUM, teaching.TUNED]  # the one that no label made comes first
+    assert taught.guide == choosing.best(taught.guides, n_resamples=quick.profile.n_bootstrap)
     again = teaching.teach(quick, checkpoint=str(small_folder))
     assert found == training.evaluate_on_valid(again.model, tokenizer=again.tokenizer, setting=quick)
 

@@ -102,9 +102,8 @@ def learn(encoder: SentenceTransformer, *, setting: Setting, budget: Budget) -> 
     groups = list(rows_by_query(pairs).values())
     drawn = lists.draw_judged(pairs["gain"][:], groups=groups, n_lists=budget.n_lists, rng=rng)
     encoder.to("cuda" if torch.cuda.is_available() else "cpu").train()
-    optimizer = torch.optim.AdamW(
-        encoder.parameters(), lr=budget.learning_rate, betas=(0.9, training.BETA2), weight_decay=0.01
-    )
+    how = {"lr": budget.learning_rate, "betas": (0.9, training.BETA2), "weight_decay": 0.01}
+    optimizer = torch.optim.AdamW(encoder.parameters(), **how, fused=True)
     schedule = get_linear_schedule_with_warmup(optimizer, budget.n_steps // 10, budget.n_steps)
     losses = []
     with training.dropout(encoder, budget.dropout):
