@@ -19,6 +19,8 @@ def test_the_best_look_is_taken_where_it_is_ahead_of_the_first_beyond_chance():
 
 def test_the_first_look_is_kept_where_no_other_is_surely_better():
     assert choosing.best(looks(gentle=[0.5, 0.9, 0.4, 0.8], fast=[0.9, 0.5, 0.9, 0.4]), n_resamples=200) == "gentle"
+    same = [0.5, 0.6, 0.4, 0.7]
+    assert choosing.best(looks(gentle=same, fast=[0.54, 0.6, 0.43, 0.7]), n_resamples=200) == "fast"  # surely enough
     assert choosing.best(looks(gentle=[0.5, 0.6]), n_resamples=10) == "gentle"
 
 

@@ -41,8 +41,8 @@ class Teachers:
 
 
 def keep(run: Run, taught: Taught, **facts: str) -> str:
-    """Write the stages of the teacher and of the bi-encoder; who will score together, where that is better beyond
-    chance.
+    """Write the stages of the teacher and of the bi-encoder; who will score together, where that is better by
+    more than a standard error.
     """
     looks = {ALONE: taught.alone, TOGETHER: taught.together}
     names = choosing.best(looks, n_resamples=run.profile.n_bootstrap)

@@ -34,12 +34,12 @@ class Tuned:
 
     Attributes:
         encoder: as it came, where the labels did not help.
-        looks: quality on valid after a short training with each of the budgets, by name; `chosen` is the one taken.
+        rates: quality on valid at the end of the training with each of the budgets, by name; `chosen` is the one taken.
         before, after: quality on valid of the encoder as it came, and of `encoder`.
     """
 
     encoder: SentenceTransformer
-    looks: Mapping[str, Quality]
+    rates: Mapping[str, Quality]
     chosen: str
     before: Quality
     after: Quality
@@ -78,17 +78,20 @@ def quality(encoder: SentenceTransformer, *, setting: Setting) -> Quality:
 
 
 def tune(setting: Setting) -> Tuned:
-    """Choose a rate by short looks, train the encoder on the labels, and take it back where they do not help."""
-    budgets, looks = Budget.to_choose_from(setting.profile, n_labelled=len(setting.train)), {}
-    start = open_encoder()
-    for name, budget in budgets.items():
-        looks[name] = quality(_taught(start, setting=setting, budget=choosing.shortened(budget)), setting=setting)
-    chosen = choosing.best(looks, n_resamples=setting.profile.n_bootstrap)
-    encoder = _taught(start, setting=setting, budget=budgets[chosen])
-    before, after = (quality(one, setting=setting) for one in (start, encoder))
-    if after.ndcg10 > before.ndcg10:
-        return Tuned(encoder, looks, chosen, before, after)
-    return Tuned(start, looks, chosen, before, after=before)
+    """Train the encoder on the labels at each rate, choose by `valid`, and take it back where labels do not help.
+
+    Short looks would not do here: the gentle rate leads early and is behind at the end.
+    """
+    start, ends = open_encoder(), {}
+    for name, budget in Budget.to_choose_from(setting.profile, n_labelled=len(setting.train)).items():
+        environment.seed_everything(setting.seed)
+        ends[name] = copy.deepcopy(start)
+        learn(ends[name], setting=setting, budget=budget)
+    rates = {name: quality(encoder, setting=setting) for name, encoder in ends.items()}
+    chosen, before = choosing.best(rates, n_resamples=setting.profile.n_bootstrap), quality(start, setting=setting)
+    if rates[chosen].ndcg10 > before.ndcg10:
+        return Tuned(ends[chosen], rates, chosen, before, after=rates[chosen])
+    return Tuned(start, rates, chosen, before, after=before)
 
 
 def learn(encoder: SentenceTransformer, *, setting: Setting, budget: Budget) -> list[float]:
@@ -101,6 +104,8 @@ def learn(encoder: SentenceTransformer, *, setting: Setting, budget: Budget) -> 
     texts, gains = texts_of(pairs), torch.tensor(pairs["gain"][:], dtype=torch.float32)
     groups = list(rows_by_query(pairs).values())
     drawn = lists.draw_judged(pairs["gain"][:], groups=groups, n_lists=budget.n_lists, rng=rng)
+    lengths = [len(product) for _, product in texts]  # in characters, to pad little
+    drawn = lists.by_length(drawn, n_tokens=lengths, lists_per_step=budget.lists_per_step, rng=rng)
     encoder.to("cuda" if torch.cuda.is_available() else "cpu").train()
     how = {"lr": budget.learning_rate, "betas": (0.9, training.BETA2), "weight_decay": 0.01}
     optimizer = torch.optim.AdamW(encoder.parameters(), **how, fused=True)
@@ -152,13 +157,6 @@ def vectors(encoder: SentenceTransformer, texts: Sequence[str], *, max_tokens: i
         list(texts), padding=True, truncation=True, max_length=max_tokens, return_tensors="pt"
     ).to(encoder.device)
     return torch.nn.functional.normalize(encoder(dict(features))["sentence_embedding"], dim=1)
-
-
-def _taught(start: SentenceTransformer, *, setting: Setting, budget: Budget) -> SentenceTransformer:
-    environment.seed_everything(setting.seed)
-    encoder = copy.deepcopy(start)
-    learn(encoder, setting=setting, budget=budget)
-    return encoder
 
 
 def _encode(encoder: SentenceTransformer, texts: Iterable[str], *, batch_size: int) -> dict[str, np.ndarray]:

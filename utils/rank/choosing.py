@@ -46,9 +46,13 @@ def shortened(budget: Budget) -> Budget:
 
 
 def best(looks: Mapping[str, Quality], *, n_resamples: int) -> str:
-    """The name of the best look; the first one's, where no other is better beyond chance in the queries.
+    """The name of the best look; the first one's, where the best is not better than it by more than a standard error.
 
-    So the order says what to do where `valid` is too small to tell: put the gentlest first.
+    So the order says what to do where `valid` is too small to tell: put the gentlest first. The standard error is that
+    of the difference on the same queries.
+
+    Source: Breiman et al., "Classification and Regression Trees" (the one standard error rule), 1984,
+    https://doi.org/10.1201/9781315139470
 
     Raises:
         ValueError: there are no looks.
@@ -58,4 +62,4 @@ def best(looks: Mapping[str, Quality], *, n_resamples: int) -> str:
         raise ValueError("choosing: no looks to choose from; give at least one budget")
     leader = max(names, key=lambda name: looks[name].ndcg10)
     lead = metrics.paired_bootstrap(looks[leader], looks[names[0]], n_resamples=n_resamples)
-    return leader if lead.low > 0 else names[0]
+    return leader if lead.mean > lead.standard_error else names[0]

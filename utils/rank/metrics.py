@@ -69,6 +69,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def standard_error(self) -> float:
+        """Of the mean, read off the interval as if it were a normal distribution's."""
+        return (self.high - self.low) / (2 * 1.96)
+
     def signed(self, *, digits: int = 3) -> str:
         """The difference as all tables of the course write it, such as +0.012 [-0.003, +0.027]."""
         mean, low, high = (f"{value:+.{digits}f}" for value in (self.mean, self.low, self.high))
