@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from utils.measure.row_groups import Row
+    from utils.rank.metrics import Quality
 
 TEMPLATE = "report.html.j2"
 IN_WORDS = {  # fields of a row as footnotes name them
@@ -67,7 +69,7 @@ def write(folder: Path, *, profile: str, dataset: str, seed: int, out: str = "")
             machines=list(dict.fromkeys(machine_words(row.identity.machine) for row in rows)),
             versions="; ".join(dict.fromkeys(_versions(row) for row in rows)),
             command=command,
-            sentences=verdict.sentences(rows) if rows else [],
+            sentences=verdict.sentences(rows, on_test=_kept_qualities(folder)) if rows else [],
             pictures=_pictures(rows),
             **_table(rows),
         )
@@ -84,6 +86,19 @@ def machine_words(machine: dict) -> str:
     parts += [f"GPU {machine['gpu']}"] if machine.get("gpu") else ["no GPU"]
     parts += [str(machine["system"])] if machine.get("system") else []
     return f"Measured on this machine: {', '.join(parts)}."
+
+
+def _kept_qualities(folder: Path) -> dict[str, Quality]:
+    """What `Run.save_quality` kept, by its name; a file that cannot be read is left out."""
+    from utils.rank.metrics import Quality
+
+    kept = {path.stem: disk.read_object(path) for path in sorted((folder / "quality").glob("*.json"))}
+    names = [field.name for field in dataclasses.fields(Quality)]
+    return {
+        name: Quality(**{field: found[field] for field in names})
+        for name, found in kept.items()
+        if set(names) <= found.keys()
+    }
 
 
 def _table(rows: Sequence[Row]) -> dict:

@@ -1,26 +1,32 @@
 """What a run found, in the three sentences with which its report begins: what to ship, what it costs, what it rests on.
 
-They are read off the ledger; nothing is measured here. No ranker is picked by its figure on test: the end of the chain
-is what the recipe ships, and of its engines the cheapest.
+They are read off the ledger and the kept qualities; nothing is measured here. No ranker is picked by its figure on
+test: the end of the chain is what the recipe ships, and of its engines the cheapest. It has to be surely better than
+the best baseline, or that one is what to ship.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from utils.course.measure_stage import IN_INT8, TEACHER
-from utils.course.records.recorded_kept import TARGET
+from utils.course.records.recorded_kept import N_RESAMPLES, TARGET
 from utils.measure.row_groups import Delta, Row
-from utils.rank import baselines
+from utils.rank import baselines, metrics
+from utils.rank.metrics import Interval, Quality
 
 CHAIN = ("pruned", "student", "quantized")  # each made from the one before
 ENOUGH = TARGET["NDCG@10 kept"]
 
 
-def sentences(rows: Sequence[Row]) -> list[str]:
-    """Three sentences for whoever decides; fewer where notebooks that they need have not run."""
+def sentences(rows: Sequence[Row], *, on_test: Mapping[str, Quality]) -> list[str]:
+    """Three sentences for whoever decides; fewer where notebooks that they need have not run.
+
+    Args:
+        on_test: quality of every test query by the `scores_key` of a row's variant, for intervals of differences.
+    """
     baseline = _best_baseline(rows)
-    said = [_what_to_ship(rows, baseline=baseline), _what_it_costs(rows)]
+    said = [_what_to_ship(rows, baseline=baseline, on_test=on_test), _what_it_costs(rows)]
     if baseline is not None:
         said.append(_what_it_rests_on(rows, baseline=baseline))
     return [sentence for sentence in said if sentence]
@@ -40,20 +46,28 @@ def chosen(rows: Sequence[Row]) -> Row | None:
     return max(priced, key=lambda row: (CHAIN.index(row.stage), -row.money.usd_per_million_queries), default=None)
 
 
-def _what_to_ship(rows: Sequence[Row], *, baseline: Row | None) -> str:
-    if baseline is not None and baseline.quality.ndcg10_delta.high >= 0:
-        return (
-            f"Ship the baseline {baseline.label}: the teacher is not surely better than it "
-            f"({_turned(baseline.quality.ndcg10_delta).signed()} NDCG@10 on test)."
-        )
+def _what_to_ship(rows: Sequence[Row], *, baseline: Row | None, on_test: Mapping[str, Quality]) -> str:
     ranker = chosen(rows)
     if ranker is None:
         return "No ranker that is cheaper than the teacher has been made and priced yet: notebooks 03 to 06 do that."
+    lead = _lead(ranker, over=baseline, on_test=on_test) if baseline else None
+    if lead and lead.low <= 0:
+        return (
+            f"Ship the baseline {baseline.label}: '{ranker.label}' is not surely better than it "
+            f"({lead.signed()} NDCG@10 on test)."
+        )
     share = _share(ranker, of=_labelled(rows, TEACHER))
     kept = f"keeps {share:.1%} of the teacher's NDCG@10 ({ranker.quality.ndcg10_delta.signed()} on test)"
-    if share >= ENOUGH:
-        return f"Ship '{ranker.label}': it {kept}."
-    return f"Do not ship '{ranker.label}' yet: it {kept}, and {ENOUGH:.0%} is wanted."
+    if share < ENOUGH:
+        return f"Do not ship '{ranker.label}' yet: it {kept}, and {ENOUGH:.0%} is wanted."
+    ahead = f" and ranks {lead.signed()} above the best baseline, {baseline.label}" if lead else ""
+    return f"Ship '{ranker.label}': it {kept}{ahead}."
+
+
+def _lead(ranker: Row, *, over: Row, on_test: Mapping[str, Quality]) -> Interval | None:
+    """What a ranker is ahead on the same test queries; None where the quality of one of them was not kept."""
+    found = [on_test.get(row.identity.variant.scores_key) for row in (ranker, over)]
+    return metrics.paired_bootstrap(*found, n_resamples=N_RESAMPLES) if all(found) else None
 
 
 def _what_it_costs(rows: Sequence[Row]) -> str:
@@ -71,7 +85,7 @@ def _what_it_rests_on(rows: Sequence[Row], *, baseline: Row) -> str:
     lead = _turned(baseline.quality.ndcg10_delta).signed()
     return (
         f"This rests on {baseline.quality.n_queries:,} test queries and one training (seed {baseline.identity.seed}); "
-        f"the teacher ranks {lead} NDCG@10 above the baseline that is best there, {baseline.label}."
+        f"the teacher is {lead} NDCG@10 ahead of the baseline that is best there, {baseline.label}."
     )
 
 
