@@ -219,3 +219,13 @@ def test_the_revision_says_where_code_differs_from_the_commit_and_nothing_of_oth
     assert len(clean) == 12 and ledger.git_revision() == clean
     (tmp_path / "utils" / "a.py").write_text("two")
     assert ledger.git_revision() == f"{clean}-dirty"
+
+
+def test_until_a_notebook_the_latest_row_is_that_of_no_later_one(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    names = ("02_price", "02b_more", "06_quantize")
+    rows = [row(notebook=name, ndcg10=ndcg10) for name, ndcg10 in zip(names, (0.1, 0.2, 0.3), strict=True)]
+    for each in rows:
+        ledger.append(path, each)
+    assert ledger.current(path) == [rows[2]] and ledger.current(path, until="06_quantize") == [rows[2]]
+    assert ledger.current(path, until="02_price") == [rows[0]] and ledger.current(path, until="03_prune") == [rows[1]]

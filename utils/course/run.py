@@ -54,8 +54,11 @@ class Run:
         return Setting(self.catalogue, self.profile, self.seed, self.folder / "logs")
 
     def rows(self) -> list[Row]:
-        """The latest row of everything measured so far on this data."""
-        return ledger.current(self.folder / "ledger.jsonl", dataset_hash=self.catalogue.hash)
+        """The latest row of everything that this notebook and those before it measured on this data.
+
+        Rows of later notebooks are of another pass through the course, and of stages that may be made anew since.
+        """
+        return ledger.current(self.folder / "ledger.jsonl", dataset_hash=self.catalogue.hash, until=self.notebook)
 
     def row_of(self, stage: str, *, runtime: str) -> Row:
         """The latest row of a stage in an engine; ValueError when there is none."""

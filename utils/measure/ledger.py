@@ -74,9 +74,13 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     return list({(row.identity.variant.key, row.identity.dataset_hash): row for row in rows}.values())
 
 
-def current(path: Path, *, dataset_hash: str | None = None) -> list[Row]:
-    """The latest rows of that data, or of the data measured last; rows of data that has changed since are history."""
-    rows = read(path)
+def current(path: Path, *, dataset_hash: str | None = None, until: str | None = None) -> list[Row]:
+    """The latest rows of that data, or of the data measured last; rows of data that has changed since are history.
+
+    Args:
+        until: a notebook's name; rows of those that come after it are left out.
+    """
+    rows = [row for row in read(path) if until is None or row.identity.notebook <= until]
     wanted = dataset_hash or (rows[-1].identity.dataset_hash if rows else "")
     return latest([row for row in rows if row.identity.dataset_hash == wanted])
 
