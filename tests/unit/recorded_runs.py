@@ -19,6 +19,6 @@ def read(dataset_hash="x"):
     return recorded.read(dataset_hash=dataset_hash)
 
 
-def of_data(dataset_hash, *, dataset="synthetic", profile="laptop"):
+def of_data(dataset_hash, *, dataset="synthetic", profile="laptop", seed=0):
     """A run of a notebook on data of that hash, with no more than what is asked of it here."""
-    return Run("01_one", settings.profile(profile), dataset, 0, Path(), SimpleNamespace(hash=dataset_hash), {})
+    return Run("01_one", settings.profile(profile), dataset, seed, Path(), SimpleNamespace(hash=dataset_hash), {})

@@ -64,6 +64,15 @@ def test_the_quick_profile_shows_what_the_default_one_recorded_and_others_their_
     assert "seeds 0" in shown["ci"] and "seeds 0" in shown["laptop"] and "seeds 1" in shown["gpu"]
 
 
+def test_a_record_of_another_teacher_than_the_runs_is_said_to_be_one(results):
+    record(0, ndcg10=0.8, stage="teacher")
+    run = of_data("x", seed=0)
+    assert "the one of this run" in show_recorded.origin(run, teacher=0.809)
+    assert "this run's has 0.850" in show_recorded.origin(run, teacher=0.85)
+    assert show_recorded.origin(of_data("x", seed=1), teacher=0.8) == ""
+    assert show_recorded.origin(of_data("x", seed=0, profile="ci"), teacher=0.8) == ""
+
+
 def test_the_page_leaves_out_runs_of_data_that_have_changed_since(results):
     record(0, dataset_hash="old", time_utc="2026-01-01T"), record(1, dataset_hash="new", time_utc="2026-01-02T")
     assert recorded.newest_hash("synthetic") == "new" and recorded.newest_hash("shoes") is None

@@ -20,6 +20,7 @@ from utils.course.run import Run
 from utils.measure import plots
 
 QUALITY = ("NDCG@10", "to the teacher", "end to end")
+SAME = 0.01  # NDCG@10 by which one teacher, trained twice on one data set with one seed, may differ between machines
 TEACHER, *_, SHIPPED = recorded_kept.IN_SHORT.values()
 RECORDED_FOR = {"ci": "laptop"}  # profiles that nobody records: their notebooks show another's results
 
@@ -31,6 +32,30 @@ def quality(run: Run) -> pd.DataFrame | Markdown:
     frame = recorded_tables.tabulate_notebooks(records)
     frame = frame[frame["NDCG@10"] != "–"]
     return frame[[name for name in frame.columns if name in QUALITY or name.startswith("seeds")]]
+
+
+def origin(run: Run, *, teacher: float) -> str:
+    """Whether the recorded teacher is the one of this run: results of another belong to an older course, or library.
+
+    Args:
+        teacher: NDCG@10 on test of this run's teacher.
+
+    Returns:
+        A sentence on the record of the run's data, profile and seed; "" where there is none.
+    """
+    of_data = recorded.read(dataset_hash=run.catalogue.hash, profile=run.profile.name)
+    of_seed = [(one, row) for one in of_data if one.seed == run.seed for row in one.ledger_rows()]
+    own, row = next(((one, row) for one, row in of_seed if row.stage == "teacher"), (None, None))
+    if own is None:
+        return ""
+    then = row.quality.ndcg10
+    by = f"at revision {own.git_revision[:7]}, with a teacher of NDCG@10 {then:.3f} for seed {own.seed}"
+    if abs(then - teacher) <= SAME:
+        return f"Recorded {by}: the one of this run."
+    return (
+        f"Recorded {by}; this run's has {teacher:.3f}. So compare what is recorded (the steps of the teacher and the "
+        "sweep, too) with itself, and not with the figures of this page."
+    )
 
 
 def kept(run: Run, *, stage: str = "") -> pd.DataFrame | Markdown:
