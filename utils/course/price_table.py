@@ -61,7 +61,8 @@ def tabulate_limits(
         lengths: tokens of each pair, cut to the largest limit.
     """
     n_tokens = {limit: float(np.minimum(lengths, limit).mean()) for limit in quality_at}
-    macs = {limit: sum(cost.macs_by_hand(config, n_tokens=round(n)).values()) for limit, n in n_tokens.items()}
+    per_pair = {n: sum(cost.macs_by_hand(config, n_tokens=int(n)).values()) for n in range(max(lengths) + 1)}
+    macs = {limit: float(np.mean([per_pair[min(n, limit)] for n in lengths])) for limit in quality_at}
     lost = {
         limit: paired_bootstrap(quality, quality_at[whole], n_resamples=n_resamples)
         for limit, quality in quality_at.items()

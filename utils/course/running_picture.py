@@ -15,6 +15,8 @@ from utils.course.run import Run
 from utils.measure import plots
 from utils.measure.row_groups import Row
 
+KNOWN = (*REFERENCES, *(f"{name}, OpenVINO" for name in ("pruned", "student", "quantized", "labels alone", "sparse")))
+
 
 def draw(run: Run, rows: Sequence[Row]) -> Figure:
     """All rows of this run that were timed on one thread and judged on test.
@@ -30,7 +32,7 @@ def draw(run: Run, rows: Sequence[Row]) -> Figure:
         raise ValueError("no row has both dollars and NDCG@10 on test; give those of measure_stage.measure")
     earlier = [row for row in run.rows() if verdict.is_priced(row)]
     return plots.quality_against_dollars(
-        _points(new), earlier=_points(earlier), title=_title(_shown(new), teacher=_teacher(new))
+        _points(new), earlier=_points(earlier), title=_title(_shown(new), teacher=_teacher(new)), known=KNOWN
     )
 
 
@@ -42,7 +44,7 @@ def of_ledger(rows: Sequence[Row]) -> Figure | None:
         return None
     new = [row for row in priced if row.label in (*REFERENCES, ranker.label)]
     title = _title(ranker, teacher=_teacher(new))
-    return plots.quality_against_dollars(_points(new), earlier=_points(priced), title=title)
+    return plots.quality_against_dollars(_points(new), earlier=_points(priced), title=title, known=KNOWN)
 
 
 def _teacher(rows: Sequence[Row]) -> Row:

@@ -89,18 +89,22 @@ def quality_against_dollars(
     *,
     title: str,
     earlier: Mapping[str, tuple[float, float]] | None = None,
+    known: Sequence[str] = (),
 ) -> Figure:
     """Each ranker at (dollars for a million queries, NDCG@10), named beside its mark; dollars on a logarithmic axis.
 
     Args:
         earlier: points that were there before, drawn in grey; of one name the new point counts.
+        known: names whose colour and mark are the same in every picture.
     """
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
     every = {name: point for name, point in (earlier or {}).items() if name not in points} | dict(points)
     dollars, quality = zip(*every.values(), strict=True)
-    for number, (name, (x, y)) in enumerate(every.items()):
+    names = list(dict.fromkeys((*known, *every)))
+    for name, (x, y) in every.items():
+        number = names.index(name)
         style = {"color": COLOURS[number % 6], "s": 60} if name in points else {"color": GREY, "s": 30}
-        axes.scatter(x, y, marker=MARKERS[number % 6], **style)
+        axes.scatter(x, y, marker=MARKERS[(number + number // 6) % 6], **style)
     axes.set(xscale="log", xlabel="dollars for a million queries", ylabel="judged NDCG@10")
     axes.set_xlim(min(dollars) / 1.5, 1.5 * max(dollars))
     axes.set_ylim(_at_least_a_tenth(quality))

@@ -106,7 +106,8 @@ def plateau(run: Run) -> str:
     """What twice the steps and what all labels would give the teacher, in sentences, or that nobody recorded it."""
     cells, said = _cells(run), []
     if longer := sweep_tables.plateau(cells):
-        said.append(f"Twice the steps: {longer.signed()} NDCG@10 on valid.")
+        of = f"recorded for a teacher of {sweep_tables.at_plateau(cells):.3f}"
+        said.append(f"Twice the steps: {longer.signed()} NDCG@10 on valid, {of}.")
     if most := sweep_tables.headroom(cells):
         said.append(f"Every train query judged, and four times the steps: {most.signed()}.")
     return "\n".join(said) or "What more steps and more labels would give is not recorded for this data set."

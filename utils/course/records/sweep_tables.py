@@ -79,6 +79,13 @@ def plateau(cells: Sequence[Cell]) -> Interval | None:
     return _beside_teacher(cells, LONGER)
 
 
+def at_plateau(cells: Sequence[Cell]) -> float | None:
+    """NDCG@10 on valid of the teacher that `plateau` and `headroom` are held against; None where it is not recorded."""
+    size = next((cell.n_judged for cell in cells if cell.arm == LONGER), 0)
+    teacher = of_arm(cells, TEACHER, n_judged=size)
+    return teacher and teacher.ndcg10
+
+
 def headroom(cells: Sequence[Cell]) -> Interval | None:
     """What every query judged and four times the steps give the teacher on valid; None where it is not recorded."""
     return _beside_teacher(cells, HEADROOM)

@@ -9,7 +9,7 @@ of a model with the zeros that it has.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from utils.shrink.sparsify import sparsity
 DENSE, DENSE_ONNX, INT8 = "dense fp32, PyTorch", "dense fp32, ONNX Runtime", "dense int8, ONNX Runtime"
 CSR, ROWS = "CSR fp32", "whole rows removed, PyTorch"
 Product = Callable[[], object]
+Costs = dict[float, dict[str, float]]  # by density, by the name of a dense rival
 
 
 def times(
@@ -229,6 +230,22 @@ def break_even_zeros(speeds: Mapping[float, Ratio]) -> float:
             share = np.log(fast) / (np.log(fast) - np.log(slow))
             return 1 - float(np.exp(np.log(low) + share * (np.log(high) - np.log(low))))
     return 1.0
+
+
+def costs_of_a_value(timed: Mapping[float, Mapping[str, Timing]], *, rivals: Collection[str]) -> Costs:
+    """The time of a value that stays in CSR, over that of an element of each dense rival, by density.
+
+    By the rule, a cost of c breaks even at 1 - 1/c zeros.
+    """
+    medians = {density: {way: found.percentile(50) for way, found in taken.items()} for density, taken in timed.items()}
+    return {
+        density: {way: of_way[CSR] / density / of_way[way] for way in rivals} for density, of_way in medians.items()
+    }
+
+
+def nearest(costs: Costs, *, zeros: float, rival: str) -> float:
+    """The cost beside a rival at the timed share of zeros that comes closest to `zeros`."""
+    return costs[min(costs, key=lambda density: abs(1 - density - zeros))][rival]
 
 
 def pays(share: float) -> str:
