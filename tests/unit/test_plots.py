@@ -129,6 +129,17 @@ def test_rankers_lie_at_their_dollars_with_their_names_beside_them():
     assert axes.get_xscale() == "log" and "dollars" in axes.get_xlabel() and "NDCG@10" in axes.get_ylabel()
 
 
+def test_a_known_ranker_has_its_colour_and_mark_whatever_stands_beside_it():
+    def drawn(*names):
+        points = {name: (1.0 + number, 0.8) for number, name in enumerate(names)}
+        (axes,) = plots.quality_against_dollars(points, title="x", known=("teacher", "student")).axes
+        marks = zip(names, axes.collections, strict=True)
+        return {name: (tuple(mark.get_facecolor()[0]), len(mark.get_paths()[0].vertices)) for name, mark in marks}
+
+    assert drawn("student")["student"] == drawn("new", "student", "teacher")["student"]
+    assert drawn("student", "teacher")["student"] != drawn("student", "teacher")["teacher"]
+
+
 def test_names_beside_points_cover_neither_marks_nor_each_other_where_there_is_room():
     new = {"quantized, OpenVINO": (0.6, 0.850), "quantized, ONNX Runtime": (0.85, 0.850), "student": (1.0, 0.851)}
     old = {"teacher": (15.7, 0.844), "teacher in int8": (4.6, 0.840), "pruned": (2.9, 0.827), "sparse": (0.9, 0.836)}

@@ -125,6 +125,17 @@ def test_break_even_lies_between_the_densities_around_it():
     assert at({0.1: 5.0, 0.5: 1.5}) == 0  # at all
 
 
+def test_the_cost_of_a_value_is_its_time_over_that_of_an_element_and_breaks_even_where_both_take_as_long():
+    timed = {
+        density: {products.CSR: Timing((80 * density,)), products.DENSE: Timing((10.0,))} for density in (0.5, 0.125)
+    }
+    costs = products.costs_of_a_value(timed, rivals=[products.DENSE])
+    assert costs == {density: {products.DENSE: pytest.approx(8)} for density in (0.5, 0.125)}  # even at 1 - 1/8 zeros
+    timed[0.125][products.CSR] = Timing((20.0,))
+    costs = products.costs_of_a_value(timed, rivals=[products.DENSE])
+    assert products.nearest(costs, zeros=0.85, rival=products.DENSE) == pytest.approx(16)
+
+
 def test_where_it_pays_is_said_in_words_also_where_it_never_or_always_does():
     assert products.pays(0.81) == "above 81% zeros"
     assert products.pays(1.0) == "at no share that was timed" and products.pays(0.0) == "at every share that was timed"
