@@ -69,7 +69,7 @@ def quality_by_sparsity(
     axes.axhline(whole, color="black", linewidth=0.8, label="no zeros")
     axes.axhline(floor, color="grey", linewidth=1, linestyle=(0, (1, 1)), label="random order")
     axes.set(xlabel="zeros among the encoder's weights (%)", ylabel="judged NDCG@10 on valid")
-    axes.set_xlim(right=100)
+    axes.set_xlim(right=102)  # with room for a name beside the last line
     _uprights(axes, {name: share for name, share in (break_evens or {}).items() if 0 < share < 1})
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return finish(figure, title=title)
@@ -107,8 +107,8 @@ def _uprights(axes: Axes, shares: Mapping[str, float]) -> None:
     for name, share in shares.items():
         axes.axvline(100 * share, color="grey", linewidth=1.2, linestyle="--")
         place = {"xy": (100 * share, 0.03), "xycoords": ("data", "axes fraction")}
-        offset = {"xytext": (-4, 0), "textcoords": "offset points"}
-        axes.annotate(shown(name), **place, **offset, rotation=90, ha="right", va="bottom", fontsize=9)
+        offset = {"xytext": (3, 0), "textcoords": "offset points"}  # to the right, where it holds
+        axes.annotate(shown(name), **place, **offset, rotation=90, ha="left", va="bottom", fontsize=9)
 
 
 def _percent(curve: Curve) -> tuple[list[float], list[float]]:
