@@ -7,12 +7,14 @@ import re
 
 import numpy as np
 import pytest
+from made import CI
 
 from authoring import gates
-from utils import settings
+from utils import course, settings
+from utils.course import teachers
 from utils.data import catalogue
 from utils.measure import ledger
-from utils.rank import models, runtimes, training
+from utils.rank import models, training
 from utils.rank.setting import Budget, Setting
 from utils.shrink import recipe as recipes
 from utils.shrink import steps
@@ -42,8 +44,8 @@ def start(out, setting):
 def problems(out, setting, start, *, heard):
     """What the gate says of a student whose teacher's scores (n_pairs,) went through `heard`."""
     make, tokenizer = start
-    student, teacher, shop = make(), runtimes.weights_hash(out / "teacher", runtime="pytorch"), setting.catalogue
-    scored = scored_pairs.load(out / "scored_pairs", teacher_hash=teacher, data_hash=shop.hash)
+    student, teachers_hash = make(), teachers.of_run(course.begin(NAME, **CI, out=str(out))).weights
+    scored = scored_pairs.load(out / "scored_pairs", teacher_hash=teachers_hash, data_hash=setting.catalogue.hash)
     scores = heard(np.array(scored["score"][:], dtype=np.float32))
     scored = scored.remove_columns("score").add_column("score", scores)
     budget = Budget.of_distillation(setting.profile)

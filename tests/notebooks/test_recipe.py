@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from utils import course
 from utils.course import pipeline
 from utils.course.records import recorded
-from utils.rank import models
+from utils.rank import baselines, models
 from utils.shrink import recipe as recipes
 from utils.shrink.recipe import Recipe
 
@@ -30,7 +30,8 @@ def again(out, tmp_path_factory):
     Equal to the bit, as long as both train on the same number of threads.
     """
     folder = tmp_path_factory.mktemp("again")
-    shutil.copytree(out / "teacher", folder / "teacher")
+    for stage in ("teacher", baselines.TUNED):  # both score what the student copies
+        shutil.copytree(out / stage, folder / stage)
     started = course.begin(recorded.STUDY, **CI, out=str(folder), needs=("teacher",))
     for stage in (*pipeline.CONTROLS, "quantized"):
         pipeline.make(started, recipes.kept(out), until=stage, echo=lambda line: None)
