@@ -174,9 +174,8 @@ def test_a_notebook_shows_the_sweep_of_its_very_data_or_the_command_that_records
     assert "is not recorded" in show_recorded.plateau(of_data("other"))
     assert show_recorded.second_start(of_data("other")) == ""
     write(cell(TEACHER, by_query=(0.6, 0.8)), cell(LONGER, by_query=(0.6, 0.9)))
-    assert "+0.050" in show_recorded.plateau(of_data("h")) and "a teacher of 0.700" in show_recorded.plateau(
-        of_data("h")
-    )
+    said = show_recorded.plateau(of_data("h"))
+    assert "+0.050" in said and "a teacher of 0.700" in said
     write(cell(SECOND, by_query=(0.7, 0.7)))
     assert "paraphrase-MiniLM-L3 and not from the teacher's layers: -0.050 [" in show_recorded.second_start(
         of_data("h")
