@@ -6,6 +6,7 @@ Which notebooks are run, and in what order, is decided in `utils.course.runner`.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def _papermill(job: Job) -> None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    logging.getLogger("tornado").setLevel(logging.CRITICAL)  # a socket that is closed under it logs a traceback
     try:
         papermill.execute_notebook(
             str(job.source).replace("{", "{{").replace("}", "}}"),  # papermill fills braces in paths
