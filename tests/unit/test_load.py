@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from utils.measure import load
@@ -60,3 +61,36 @@ def test_a_failing_ranker_ends_the_measurement_with_its_error():
 
     with pytest.raises(RuntimeError, match="broken"):
         load.in_flight(Broken, queries=QUERIES, n_in_flight=2)
+
+
+class OneOfSome:
+    """A ranker whose score of a pair is its query's length; each call waits until `n` are under way together."""
+
+    def __init__(self, barrier, opened, *, threads):
+        self.barrier, self.opened, self.batch_size, self.threads = barrier, opened, 1, threads
+        opened.append(self)
+
+    def score(self, pairs):
+        self.barrier.wait(timeout=20)
+        return np.array([len(query) for query, _ in pairs], dtype=np.float32)
+
+
+def test_rankers_side_by_side_score_their_parts_at_the_same_time_in_the_order_given():
+    opened, barrier = [], threading.Barrier(2)
+    beside = load.SideBySide([OneOfSome(barrier, opened, threads=1) for _ in range(2)])
+    pairs = [("q" * n, "p") for n in (3, 1, 4, 1, 5)]
+    assert beside.score(pairs).tolist() == [3, 1, 4, 1, 5]
+    beside.batch_size = 16
+    assert [ranker.batch_size for ranker in opened] == [16, 16] and beside.batch_size == 16
+
+
+def test_a_whole_machine_is_as_many_queries_under_way_as_cores_each_on_one_thread():
+    opened, barrier = [], threading.Barrier(3)
+
+    def way(*, threads):
+        return OneOfSome(barrier, opened, threads=threads)
+
+    queries = [[("q", "p")] * 16] * 3
+    rates = load.rates_on_all_cores({"a": way}, cores=3, queries=queries, batch_sizes=(4, 8))
+    assert [ranker.threads for ranker in opened] == [1, 1, 1]
+    assert rates["a"].median > 0 and len(rates["a"].samples) == 1  # three queries are one turn of three cores

@@ -150,3 +150,18 @@ def noisy_timings(seed, *, slower):
 def test_rates_of_other_turns_are_not_divided():
     with pytest.raises(ValueError, match="2 and 1 turns"):
         timing.rate_ratio([1.0, 2.0], [1.0])
+
+
+class QuickRanker(SteadyRanker):
+    """Takes a set number of seconds a pair."""
+
+    def score(self, pairs):
+        self.clock.now += self.seconds * len(pairs)
+        self.clock.n_pairs.append(len(pairs))
+
+
+def test_a_fast_ranker_scores_its_work_as_often_as_fills_a_turn_and_keeps_its_rate():
+    clock, pairs = Clock(), [("q", "p")] * 8
+    found = timing.throughput({"a": QuickRanker(clock, "a", 0.005)}, work=[pairs], batch_sizes=(4,), clock=clock)
+    assert found["a"].samples == (pytest.approx(200.0),)
+    assert clock.n_pairs == [8] * 3 + [8] * 3 + [8] * 3  # looks; then 3 times 40 ms fill 100, untimed and timed

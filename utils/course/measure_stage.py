@@ -56,7 +56,8 @@ def measure(run: Run, variants: Mapping[str, Variant], *, in_flight: Sequence[in
     timings = timing.interleave_queries(rankers, queries=queries)
     work = [sum(queries[start : start + PER_TURN], []) for start in range(0, len(queries), PER_TURN)]
     rates = timing.throughput(rankers, work=work, batch_sizes=(16, 64))
-    on_all_cores = _rates_on_all_cores(run, every, rates=rates, work=work)
+    ways = {label: partial(variant.open, run.folder, **limits) for label, variant in every.items()}
+    on_all_cores = load.rates_on_all_cores(ways, cores=run.machine["cores"], queries=queries)
     run.keep_rates({variant.key: rates[label].samples for label, variant in every.items()})
     peaks = _peaks(run, every, pairs=queries[0], rates=rates)
     n_tokens = run.mean_tokens()
@@ -108,18 +109,6 @@ def speedups(run: Run, rows: Sequence[Row]) -> pd.DataFrame:
         }
         for row in rows
     )
-
-
-def _rates_on_all_cores(
-    run: Run, variants: Mapping[str, Variant], *, rates: Mapping[str, Rate], work: Sequence[Sequence[Pair]]
-) -> dict[str, Rate]:
-    """Pairs a second of each variant with all of the machine's cores, by turns: what a whole instance would do."""
-    cores = run.machine["cores"]
-    fewer = {label: variant for label, variant in variants.items() if variant.threads != cores}
-    limits = {"max_tokens": run.profile.max_tokens, "threads": cores}
-    rankers = {label: variant.open(run.folder, **limits) for label, variant in fewer.items()}
-    found = timing.throughput(rankers, work=work, batch_sizes=(16, 64)) if rankers else {}
-    return {label: found.get(label, rates[label]) for label in variants}
 
 
 def _peaks(

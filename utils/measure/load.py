@@ -1,20 +1,77 @@
 """Load: the queries that a ranker is timed on, and several of them in flight at a time.
 
-One query at a time is timed in `timing`, where rankers take turns.
+One query at a time is timed in `timing`, where rankers take turns. What a whole machine does is as many queries under
+way as it has cores, each on one thread: nothing has to be divided, and no core waits for another.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 from utils.data import candidates
 from utils.data.catalogue import Catalogue
-from utils.measure.timing import Timing
+from utils.measure import timing
+from utils.measure.timing import Rate, Timing
 from utils.rank.ranker import Pair, Ranker
+from utils.rank.runtimes import SizedRanker
 from utils.settings import N_CANDIDATES
+
+
+class OpenOn(Protocol):
+    """Opens a ranker on that many threads."""
+
+    def __call__(self, *, threads: int) -> SizedRanker: ...
+
+
+@dataclass
+class SideBySide:
+    """A ranker that gives each of its rankers a part of the pairs, in their order; all work at the same time.
+
+    Attributes:
+        rankers: of the same model, none of which shares a tokenizer with another.
+    """
+
+    rankers: Sequence[SizedRanker]
+
+    @property
+    def batch_size(self) -> int:
+        """Of every one of them."""
+        return self.rankers[0].batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        for ranker in self.rankers:
+            ranker.batch_size = size
+
+    def score(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """As `Ranker.score`."""
+        n, n_parts = len(pairs), len(self.rankers)
+        parts = [pairs[n * i // n_parts : n * (i + 1) // n_parts] for i in range(n_parts)]
+        with ThreadPoolExecutor(max_workers=n_parts) as pool:
+            scores = list(pool.map(lambda ranker, part: ranker.score(part), self.rankers, parts))
+        return np.concatenate(scores)
+
+
+def rates_on_all_cores(
+    ways: Mapping[str, OpenOn], *, cores: int, queries: Sequence[Sequence[Pair]], batch_sizes: Sequence[int] = (16, 64)
+) -> dict[str, Rate]:
+    """Pairs a second of each way of running a model on a whole machine, by turns, at its best batch size.
+
+    In a turn as many queries are under way as there are cores, each on one thread.
+
+    Raises:
+        ValueError: no queries, or too few pairs for a batch.
+    """
+    rankers = {name: SideBySide([open_one(threads=1) for _ in range(cores)]) for name, open_one in ways.items()}
+    work = [sum(queries[start : start + cores], []) for start in range(0, len(queries), cores)]
+    return timing.throughput(rankers, work=work, batch_sizes=batch_sizes)
 
 
 def workload(catalogue: Catalogue, *, n_queries: int, n_candidates: int = N_CANDIDATES) -> list[list[Pair]]:

@@ -106,7 +106,7 @@ def _uprights(axes: Axes, shares: Mapping[str, float]) -> None:
     """A line at each share of zeros, with its name along it."""
     for name, share in shares.items():
         axes.axvline(100 * share, color="grey", linewidth=1.2, linestyle="--")
-        place = {"xy": (100 * share, 0.03), "xycoords": ("data", "axes fraction")}
+        place = {"xy": (100 * share, 0.2), "xycoords": ("data", "axes fraction")}
         offset = {"xytext": (3, 0), "textcoords": "offset points"}  # to the right, where it holds
         axes.annotate(shown(name), **place, **offset, rotation=90, ha="left", va="bottom", fontsize=9)
 

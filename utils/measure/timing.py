@@ -6,6 +6,7 @@ A single absolute time says little on a shared machine; the ratio of two measure
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from utils.rank.runtimes import SizedRanker
 
 N_RESAMPLES = 2_000  # of the turns, for the interval of a ratio
 N_BATCHES_LOOKED_AT = 2  # of the largest size, by which the batch size is chosen
+PAUSE_S = 0.01  # before each timed call; threads that wait for more work of the call before are asleep by then
+LEAST_TURN_MS = 100  # that a rate is measured over; a fast ranker scores its piece of work several times
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ def throughput(
 
     The size is chosen first, by the best of three looks at the start of the first piece (of which the first may be
     slow: it warms up), so that no timed turn has a say in it. Then all rankers score one piece after the other, by
-    turns, after an untimed round as in `by_turns`. Sizes above the number of pairs are left out.
+    turns, after an untimed round as in `interleave_queries`; a ranker that needs less than LEAST_TURN_MS for a piece
+    scores it as often as fills them. Sizes above the number of pairs are left out.
 
     Args:
         work: the pairs of each turn.
@@ -136,13 +140,19 @@ def throughput(
     if not sizes:
         raise ValueError(f"throughput: {n_pairs} pairs fill no batch of {min(batch_sizes)}; give more pairs")
     start = work[0][: N_BATCHES_LOOKED_AT * max(sizes)]
-    for ranker in rankers.values():
+    steps, scored = {}, {}
+    for name, ranker in rankers.items():
         looks = {size: [partial(_score, ranker, pairs=start, batch_size=size)] * 3 for size in sizes}
-        found = interleave_steps(looks, n_untimed=0, clock=clock)
-        ranker.batch_size = min(sizes, key=lambda size: min(found[size].samples_ms))
-    steps = {name: [partial(ranker.score, pairs) for pairs in work] for name, ranker in rankers.items()}
+        best_ms = {
+            size: min(found.samples_ms) for size, found in interleave_steps(looks, n_untimed=0, clock=clock).items()
+        }
+        ranker.batch_size = min(sizes, key=best_ms.__getitem__)
+        ms_a_pair = best_ms[ranker.batch_size] / len(start)
+        times = [_times_to_fill(len(pairs) * ms_a_pair) for pairs in work]
+        steps[name] = [partial(_score_often, ranker, pairs=p, times=n) for p, n in zip(work, times, strict=True)]
+        scored[name] = [len(pairs) * n for pairs, n in zip(work, times, strict=True)]
     timed = interleave_steps(steps, n_untimed=len(work), clock=clock)
-    return {name: Rate(_per_second(timed[name], work=work), ranker.batch_size) for name, ranker in rankers.items()}
+    return {name: Rate(_per_second(timed[name], scored[name]), ranker.batch_size) for name, ranker in rankers.items()}
 
 
 def _score(ranker: SizedRanker, *, pairs: Sequence[Pair], batch_size: int) -> None:
@@ -150,8 +160,19 @@ def _score(ranker: SizedRanker, *, pairs: Sequence[Pair], batch_size: int) -> No
     ranker.score(pairs)
 
 
-def _per_second(timing: Timing, *, work: Sequence[Sequence[Pair]]) -> tuple[float, ...]:
-    return tuple(1000 * len(pairs) / ms for pairs, ms in zip(work, timing.samples_ms, strict=True))
+def _times_to_fill(ms: float) -> int:
+    """How often something of so many milliseconds fills a turn."""
+    return max(1, math.ceil(LEAST_TURN_MS / max(ms, 1e-3)))
+
+
+def _score_often(ranker: SizedRanker, *, pairs: Sequence[Pair], times: int) -> None:
+    for _ in range(times):
+        ranker.score(pairs)
+
+
+def _per_second(timing: Timing, n_pairs: Sequence[int]) -> tuple[float, ...]:
+    """Pairs a second of every turn, in which so many pairs were scored."""
+    return tuple(1000 * n / ms for n, ms in zip(n_pairs, timing.samples_ms, strict=True))
 
 
 def interleave_calls(
@@ -175,6 +196,9 @@ def interleave_steps(
 ) -> dict[str, Timing]:
     """Time step 1 of each name, then step 2 of each, and so on; before that the first `n_untimed` of each, untimed.
 
+    Before each timed step stands a pause: a library's threads go on waiting for work for some milliseconds, and would
+    take the processor from whoever is timed next.
+
     Args:
         steps: as many for every name, one at least.
     """
@@ -186,6 +210,7 @@ def interleave_steps(
     with no_garbage_collection():
         for turn in range(len(steps[names[0]])):
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                time.sleep(PAUSE_S)
                 start = clock()
                 steps[name][turn]()
                 samples[name].append(1000 * (clock() - start))

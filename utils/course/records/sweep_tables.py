@@ -81,8 +81,7 @@ def plateau(cells: Sequence[Cell]) -> Interval | None:
 
 def at_plateau(cells: Sequence[Cell]) -> float | None:
     """NDCG@10 on valid of the teacher that `plateau` and `headroom` are held against; None where it is not recorded."""
-    size = next((cell.n_judged for cell in cells if cell.arm == LONGER), 0)
-    teacher = of_arm(cells, TEACHER, n_judged=size)
+    teacher = of_arm(cells, TEACHER, n_judged=_size_of(cells, LONGER))
     return teacher and teacher.ndcg10
 
 
@@ -93,8 +92,7 @@ def headroom(cells: Sequence[Cell]) -> Interval | None:
 
 def second_start(cells: Sequence[Cell]) -> Interval | None:
     """What a student of scores and labels gains on valid by the second start; None where it is not recorded."""
-    n_judged = next((cell.n_judged for cell in cells if cell.arm == SECOND), 0)
-    other, own = (of_arm(cells, arm, n_judged=n_judged) for arm in (SECOND, BOTH))
+    other, own = (of_arm(cells, arm, n_judged=_size_of(cells, SECOND)) for arm in (SECOND, BOTH))
     return metrics.paired_bootstrap(other, own, n_resamples=N_RESAMPLES) if other and own else None
 
 
@@ -106,9 +104,14 @@ def curve(cells: Sequence[Cell]) -> list[tuple[int, float]]:
 
 def _beside_teacher(cells: Sequence[Cell], arm: str) -> Interval | None:
     """An arm less the teacher of the data as they are, which is the one at the size at which LONGER was tried."""
-    sizes = {name: next((cell.n_judged for cell in cells if cell.arm == name), 0) for name in (arm, LONGER)}
-    found, teacher = of_arm(cells, arm, n_judged=sizes[arm]), of_arm(cells, TEACHER, n_judged=sizes[LONGER])
+    found = of_arm(cells, arm, n_judged=_size_of(cells, arm))
+    teacher = of_arm(cells, TEACHER, n_judged=_size_of(cells, LONGER))
     return metrics.paired_bootstrap(found, teacher, n_resamples=N_RESAMPLES) if found and teacher else None
+
+
+def _size_of(cells: Sequence[Cell], arm: str) -> int:
+    """The judged queries of the first cell of an arm; 0 where there is none."""
+    return next((cell.n_judged for cell in cells if cell.arm == arm), 0)
 
 
 def _sizes(cells: Sequence[Cell]) -> list[int]:

@@ -39,6 +39,7 @@ def onnx_forward(path: Path, *, threads: int, disabled: Sequence[str] = SLOW_FUS
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or idle threads slow whoever is next
     with models.readable(path):
         providers = ["CPUExecutionProvider"]
         session = onnxruntime.InferenceSession(str(path), options, providers, disabled_optimizers=list(disabled))

@@ -40,12 +40,13 @@ def compile_openvino(model, *, threads: int):
     """A model compiled for this CPU, for one request at a time on that many threads.
 
     Left to itself OpenVINO computes in bf16 wherever the processor knows it, and where weights alone are of 8 bits or
-    fewer it rounds what they are multiplied with, too. So what is not int8 in the model is asked to be fp32.
+    fewer it rounds what they are multiplied with, too. So what is not int8 in the model is asked to be fp32. Nor may it
+    bind its threads to cores: it would bind those of several models to the same ones.
     """
     import openvino
 
     asked = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-    asked |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    asked |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
     return openvino.Core().compile_model(model, "CPU", asked)
 
 

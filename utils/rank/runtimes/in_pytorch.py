@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,9 +37,12 @@ def wrap_torch(
     max_tokens: int,
     batch_size: int = 32,
 ) -> BatchedRanker:
-    """A ranker over a PyTorch model that is already in memory, as it is or without the work that nobody reads."""
+    """A ranker over a PyTorch model that is already in memory, as it is or without the work that nobody reads.
+
+    Its tokenizer is a copy, so that several rankers of one model can work at a time.
+    """
     forward = torch_forward(model.eval(), threads=threads)
-    return BatchedRanker(tokenizer, forward, "pytorch", max_tokens=max_tokens, batch_size=batch_size)
+    return BatchedRanker(copy.deepcopy(tokenizer), forward, "pytorch", max_tokens=max_tokens, batch_size=batch_size)
 
 
 def torch_forward(model: PreTrainedModel | FirstTokenOnly, *, threads: int) -> Callable[[Batch], np.ndarray]:
