@@ -25,7 +25,7 @@ def store(tokenizer, tmp_path):
 def test_every_text_has_the_ids_that_the_tokenizer_gives_it_up_to_the_limit(store, tokenizer):
     expected = tokens.first_ids(tokenizer, TEXTS, at_most=20)
     assert [store.of(text).tolist() for text in TEXTS] == expected
-    assert [len(ids) for ids in expected][2:5] == [0, 5, 20] or len(expected[4]) == 20
+    assert len(expected[0]) == 2 and not expected[2] and len(expected[4]) == 20
     assert store.n_texts == 5 and store.at_most == 20 and store.ids.dtype == np.uint16
 
 
