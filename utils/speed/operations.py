@@ -1,4 +1,4 @@
-"""Where the engine's milliseconds go, by type of operation, as its own profiler tells; steps in Python are elsewhere."""
+"""Where the engine's milliseconds go, by type of operation, as its own profiler tells; no step in Python is here."""
 
 from __future__ import annotations
 
