@@ -19,6 +19,7 @@ from utils.speed.steps_of_query import mean_of_middle
 
 BETWEEN = "between operations"
 PRODUCTS = "matrix products"
+ELEMENTWISE = "number by number, fused or not"
 KINDS = {
     PRODUCTS: ("MatMul", "Gemm", "FullyConnected", "InnerProduct", "Attention", "ScaledDotProduct"),
     "softmax": ("Softmax", "SoftMax"),
@@ -26,7 +27,20 @@ KINDS = {
     "GELU": ("Gelu", "Erf"),
     "quantize, dequantize": ("Quantize",),
     "look-ups": ("Gather",),
-    "moves": ("Transpose", "Reshape", "Reorder", "Concat", "Split", "Slice", "Expand", "Squeeze", "Broadcast"),
+    ELEMENTWISE: ("Subgraph", "Eltwise", "Add", "Mul", "Div", "Sub", "Pow", "Sqrt", "Where"),  # Subgraph is OpenVINO's
+    "moves": (
+        "Transpose",
+        "Reshape",
+        "Reorder",
+        "Concat",
+        "Split",
+        "Slice",
+        "Expand",
+        "Squeeze",
+        "Broadcast",
+        "Cast",
+        "Convert",
+    ),
 }  # an operation is of the first kind of which a word stands in its name: DynamicQuantizeMatMul multiplies
 
 
@@ -34,8 +48,8 @@ def operation_times(path: Path, *, batches: Sequence[Batch], threads: int = 1, r
     """Milliseconds in each type of operation for all the batches together, the longest first.
 
     What the engine spends beside them, such as deciding which comes next, is "between operations"; all add up to the
-    time of its calls. After an untimed pass over the batches, the mean of the middle half of the passes is taken.
-    Profiling itself costs some microseconds an operation, so hold the sum against a time without it.
+    time of its calls. After an untimed pass over the batches, the mean of the middle half of the passes is taken; of
+    OpenVINO, which keeps no single ones, that of all passes. Profiling itself costs some microseconds an operation, so hold the sum against a time without it.
 
     Args:
         path: a graph for ONNX Runtime (.onnx) or OpenVINO (.xml, its .bin beside it).
@@ -101,25 +115,33 @@ def _passes_of_trace(events: Sequence[Mapping], *, n_batches: int) -> list[dict[
 
 
 def _openvino_passes(path: Path, *, batches: Sequence[Batch], threads: int, repeats: int) -> list[dict[str, float]]:
-    """Milliseconds by layer type of every timed pass, from the counters that OpenVINO keeps of a request."""
+    """Milliseconds by layer type of the mean timed pass, the only one: OpenVINO's counters are means since it began."""
     import openvino
 
     asked = {**FP32_ELSEWHERE, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERF_COUNT": True}
     compiled = openvino.Core().compile_model(read_openvino(path), "CPU", asked)
     request, names = compiled.create_infer_request(), [port.get_any_name() for port in compiled.inputs]
-    passes = []
-    for _ in range(1 + repeats):
-        times: Counter[str] = Counter()
+    untimed, whole = Counter(), 0.0
+    for number in range(1 + repeats):
+        start = time.perf_counter()
         for batch in batches:
-            start = time.perf_counter()
             request.infer([batch[name] for name in names])
-            times[BETWEEN] += 1000 * (time.perf_counter() - start)
-            for layer in request.get_profiling_info():
-                ms = layer.real_time.total_seconds() * 1000
-                times[layer.node_type] += ms
-                times[BETWEEN] -= ms
-        passes.append({name: ms for name, ms in times.items() if ms})
-    return passes[1:]
+        if number == 0:
+            untimed = _spent(request, n_calls=len(batches))
+        else:
+            whole += 1000 * (time.perf_counter() - start)
+    spent = _spent(request, n_calls=len(batches) * (1 + repeats))
+    spent.subtract(untimed)
+    times = {layer: ms / repeats for layer, ms in spent.items() if ms > 0}
+    return [times | {BETWEEN: whole / repeats - sum(times.values())}]
+
+
+def _spent(request, *, n_calls: int) -> Counter[str]:
+    """Milliseconds by layer type of all calls of a request so far, of which there were so many."""
+    spent: Counter[str] = Counter()
+    for layer in request.get_profiling_info():
+        spent[layer.node_type] += 1000 * n_calls * layer.real_time.total_seconds()
+    return spent
 
 
 PROFILERS = {".onnx": _onnx_passes, ".xml": _openvino_passes}
