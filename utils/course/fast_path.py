@@ -18,7 +18,7 @@ from utils.measure import cost, memory
 from utils.measure.row_groups import Ranking, Row, Size, Work
 from utils.measure.timing import Rate, Timing
 from utils.measure.variant import Variant
-from utils.rank import baselines, metrics, models, runtimes
+from utils.rank import baselines, metrics, models
 from utils.rank.metrics import Interval, Quality
 from utils.settings import N_CANDIDATES
 from utils.speed import cascade, engines, stored_ids, vectors_ranker
@@ -111,12 +111,8 @@ def _size(run: Run, *, batch_size: int) -> Size:
     """Of both models; the stored ids and vectors are shipped, too."""
     encoder = _encoder(run)
     total = cost.count_parameters(models.load(run.stage(MODEL.stage))[0]) + cost.count_parameters(encoder)
-    shipped = (_all_files(run.stage(FIRST.stage)), _all_files(run.stage(FAST.stage)))
-    shipped += (
-        runtimes.shipped_files(run.stage(MODEL.stage), runtime=MODEL.runtime),
-        _all_files(run.stage(CASCADE.stage)),
-    )
-    pairs = [(query, text) for query, text in run.pairs("valid")[:N_CANDIDATES]]
+    shipped = cascade.shipped_files(run.stage(CASCADE.stage))
+    pairs = run.pairs("valid")[:N_CANDIDATES]
     limits = {"max_tokens": run.profile.max_tokens, "batch_size": batch_size}
     peak = memory.peak_rss_bytes(run.folder, CASCADE, pairs=pairs, **limits)
     return Size(**vars(total), disk_bytes=cost.disk_bytes(shipped), peak_rss_bytes=peak)
@@ -139,7 +135,3 @@ def _mean_query_tokens(run: Run) -> int:
     _, tokenizer = models.described(run.stage(MODEL.stage))
     queries = list(dict.fromkeys(query for query, _ in run.pairs("valid")))
     return round(float(np.mean([len(ids) for ids in tokenizer(queries)["input_ids"]])))
-
-
-def _all_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]

@@ -17,7 +17,7 @@ from utils.course.fast_path import Judged
 from utils.course.run import Run
 from utils.measure import load, timing
 from utils.measure.row_groups import Row
-from utils.measure.timing import Rate, Ratio
+from utils.measure.timing import Rate, Ratio, Timing
 from utils.measure.variant import Variant
 from utils.rank import metrics
 from utils.rank.metrics import Quality
@@ -134,3 +134,18 @@ def depths_on_labelled(run: Run, *, first: Ranker, second: Ranker, depths: Seque
     scores, queries = (first.score(texts), second.score(texts)), [query for query, _ in texts]
     merged = {depth: cascade.merge(*scores, queries=queries, depth=depth) for depth in depths}
     return {depth: metrics.evaluate(pairs, of, top_gain=run.catalogue.top_gain) for depth, of in merged.items()}
+
+
+def engine_table(rates: Mapping[str, Rate], timed: Mapping[str, Timing], *, over: Mapping[str, Ratio]) -> pd.DataFrame:
+    """One line an engine: milliseconds of a query, pairs a second at its best batch size, and times the first one's."""
+    return tables.from_rows(
+        {
+            "engine": name,
+            "ms a query, median": f"{timed[name].percentile(50):.1f}",
+            "p95": f"{timed[name].percentile(95):.1f}",
+            "pairs/s": f"{rate.median:,.0f}",
+            "best batch": rate.batch_size,
+            f"× {next(iter(rates))} [95%]": str(over[name]),
+        }
+        for name, rate in rates.items()
+    )
