@@ -49,7 +49,8 @@ def operation_times(path: Path, *, batches: Sequence[Batch], threads: int = 1, r
 
     What the engine spends beside them, such as deciding which comes next, is "between operations"; all add up to the
     time of its calls. After an untimed pass over the batches, the mean of the middle half of the passes is taken; of
-    OpenVINO, which keeps no single ones, that of all passes. Profiling itself costs some microseconds an operation, so hold the sum against a time without it.
+    OpenVINO, which keeps no single ones, that of all passes. Profiling itself costs some microseconds an operation, so
+    hold the sum against a time without it.
 
     Args:
         path: a graph for ONNX Runtime (.onnx) or OpenVINO (.xml, its .bin beside it).
