@@ -22,7 +22,8 @@ from utils.measure.variant import Variant
 from utils.rank import metrics
 from utils.rank.metrics import Quality
 from utils.rank.ranker import Pair, Ranker
-from utils.speed import candidates_quality, cascade
+from utils.speed import candidates_quality, cascade, engines
+from utils.speed.candidates_quality import Lists
 
 TEACHER = measure_stage.TEACHER
 ALONE_CASCADE = "cascade in front of the teacher"
@@ -98,7 +99,7 @@ def judge(run: Run, *, depth: int) -> dict[str, Judged]:
         for variant in (fast_path.FIRST, IN_ONNX, measure_stage.int8_variant(run), fast_path.FAST)
     )
     plain = _scores(run, fast_path.MODEL, lists.pairs)
-    behind = {"queries": lists.queries, "depth": depth}
+    behind = {"queries": lists.query_ids, "depth": depth}
     scores = {
         TEACHER: teacher,
         measure_stage.IN_INT8: in_int8,
@@ -149,3 +150,29 @@ def engine_table(rates: Mapping[str, Rate], timed: Mapping[str, Timing], *, over
         }
         for name, rate in rates.items()
     )
+
+
+def engines_of(run: Run) -> dict[str, Variant]:
+    """The ways of running the student, and the same in int8; the compiled one where there is a C++ compiler."""
+    compiled = {"PyTorch, compiled": Variant("student", engines.PYTORCH_COMPILED)}
+    return {
+        "PyTorch": Variant("student", "pytorch"),
+        **(compiled if run.machine["cxx_compiler"] else {}),
+        "ONNX Runtime": Variant("student", "onnxruntime"),
+        "OpenVINO": Variant("student", "openvino"),
+        "ONNX Runtime, int8": Variant("quantized", "onnxruntime", "int8"),
+        "OpenVINO, int8": fast_path.MODEL,
+    }
+
+
+def qualities_by_depth(
+    lists: Lists, *, first: np.ndarray, second: np.ndarray, depths: Sequence[int]
+) -> dict[int, Quality]:
+    """Quality over all candidates of cascades of these depths, where both rankers' scores of all pairs are known."""
+    merged = {d: cascade.merge(first, second, queries=lists.query_ids, depth=d) for d in depths}
+    return {depth: candidates_quality.judge(lists, scores) for depth, scores in merged.items()}
+
+
+def curve(quality_at: Mapping[int, Quality]) -> list[tuple[int, float]]:
+    """(depth, NDCG@10) of every depth."""
+    return [(depth, quality.ndcg10) for depth, quality in quality_at.items()]
