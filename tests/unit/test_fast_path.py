@@ -1,4 +1,4 @@
-"""The stages of the fast path score as their parts do, their row says what it is of, and levers are compared by turns."""
+"""The stages of the fast path score as their parts do, their row says what it is of, levers are compared by turns."""
 
 import shutil
 from dataclasses import replace
