@@ -29,6 +29,7 @@ END = """**Check yourself.**
 
 **Papers.** A and B, "A dataset, 0.95 of it", 2009, <https://example.org/abs>"""
 QUERIES = "query_id,query,split\nq1,red,train\nq2,blue,valid\nq3,tall,test\n"
+ENGINES = ("pytorch", "onnxruntime", "openvino")  # those that run a model folder as it is; others may be registered
 LABELS = "query_id,product_id,label\nq1,p1,1\nq2,p1,1\nq3,p1,1\nq1,p2,0\nq2,p2,0\nq3,p2,0\n"
 
 

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from made import ENGINES
 
 from utils import settings
 from utils.data import catalogue
@@ -61,7 +62,7 @@ def here(out, pairs):
     """Scores in this process by stage and runtime, on one batch."""
     found = {}
     for stage in STAGES:
-        for runtime in runtimes.known():
+        for runtime in ENGINES:
             at = {"threads": 1, "max_tokens": 64, "batch_size": 64}
             found[f"{stage} {runtime}"] = runtimes.open_ranker(out / stage, runtime=runtime, **at).score(pairs)
     return found

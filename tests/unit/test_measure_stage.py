@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 VARIANTS = {
     "student, two threads": Variant("student", "pytorch", threads=2),
     "student, toy": Variant("student", "toy"),
-    "cascade": Variant("cascade", "cascade"),
+    "cascade": Variant("cascade", "toy_cascade"),
 }
 
 
@@ -31,7 +31,7 @@ def run(small_folder, ranking_folder, tmp_path_factory):
     patch.setattr(runtimes, "MODULES", known)  # another test may have registered the course's own cascade
     sizes = replace(settings.profile("ci"), n_test_queries=6, n_latency_queries=2, n_bootstrap=50)
     patch.setitem(settings.PROFILES, "ci", sizes)
-    runtimes.register("toy", "toy_engine"), runtimes.register("cascade", "toy_cascade")
+    runtimes.register("toy", "toy_engine"), runtimes.register("toy_cascade", "toy_cascade")
     for stage, source in (("teacher", ranking_folder), ("student", small_folder)):
         shutil.copytree(source, folder / stage)
     runtimes.named("toy").export(folder / "student")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made import row
 
-from utils.measure import plots, plots_levers, plots_pruning, plots_quantization, plots_sparsity
+from utils.measure import plots, plots_levers, plots_pruning, plots_quantization, plots_sparsity, plots_speed
 from utils.measure.timing import Ratio
 
 NAME = "_10_ $a_ ^{b} $5 \\frac{ <i> | `x` &\nnext"
@@ -53,6 +53,13 @@ DRAWN = {
     "quality_by_sparsity": lambda: plots_sparsity.quality_by_sparsity(
         {NAME: POINTS}, points={NAME: (0.5, 0.7)}, whole=0.9, floor=0.3, title=NAME
     ),
+    "stacked_steps": lambda: plots_speed.stacked_steps({NAME: {NAME: 1.0, "other": 2.0}}, title=NAME),
+    "quality_by_depth": lambda: plots_speed.quality_by_depth({NAME: [(5, 0.8)]}, chosen=5, whole=0.9, title=NAME),
+    "engines_on_roof": lambda: plots_speed.engines_on_roof(
+        {NAME: (10.0, 5.0)}, roofs={NAME: 100.0}, gb_per_s=10.0, title=NAME
+    ),
+    "levers": lambda: plots_speed.levers({NAME: 2.0, "other": 0.5}, together=0.9, title=NAME),
+    "threads_against_processes": lambda: plots_speed.threads_against_processes({NAME: [1.0, 2.0]}, title=NAME),
     "speed_by_density": lambda: plots_sparsity.speed_by_density({NAME: {0.5: Ratio(0.5, 0.4, 0.7)}}, title=NAME),
 }
 NAMELESS = {"training", "importance_map", "layer_to_scale"}  # their only text from outside is the title
@@ -74,7 +81,7 @@ def test_names_from_data_are_drawn_as_they_are_with_no_formula_in_them(picture):
 
 
 def test_every_picture_of_the_course_is_drawn_with_such_names():
-    rooms = (plots, plots_levers, plots_pruning, plots_quantization, plots_sparsity)
+    rooms = (plots, plots_levers, plots_pruning, plots_quantization, plots_sparsity, plots_speed)
     public = {
         name
         for room in rooms

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from made import batch_of
+from made import ENGINES, batch_of
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from utils.measure import cost
@@ -178,7 +178,7 @@ def cut_folder(small_folder, tmp_path_factory):
     return path, score(model, tokenizer)
 
 
-@pytest.mark.parametrize("runtime", runtimes.known())
+@pytest.mark.parametrize("runtime", ENGINES)
 def test_saved_folder_scores_as_the_model_did_in_every_runtime(cut_folder, runtime):
     folder, expected = cut_folder
     ranker = runtimes.open_ranker(folder, runtime=runtime, threads=1, max_tokens=32)

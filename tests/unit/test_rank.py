@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 from hypothesis import strategies as st
-from made import batch_of, setting
+from made import ENGINES, batch_of, setting
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
 from utils import environment
@@ -75,7 +75,7 @@ def test_a_score_that_is_not_finite_is_refused_with_the_runtime_and_a_remedy(sma
         small.score(pairs)
 
 
-@pytest.mark.parametrize("runtime", runtimes.known())
+@pytest.mark.parametrize("runtime", ENGINES)
 def test_every_runtime_scores_as_pytorch_does_and_leaves_pytorch_its_threads(small_folder, runtime):
     before = torch.get_num_threads()
     expected = open_small(small_folder).score(PAIRS)
@@ -86,7 +86,7 @@ def test_every_runtime_scores_as_pytorch_does_and_leaves_pytorch_its_threads(sma
 
 
 def test_every_runtime_ships_the_weights_it_reads_and_an_unknown_one_is_refused(small_folder):
-    for runtime in runtimes.known():
+    for runtime in ENGINES:
         weights = {small_folder / name for name in runtimes.named(runtime).weights}
         assert weights <= set(runtimes.shipped_files(small_folder, runtime=runtime))
     with pytest.raises(ValueError, match="'tensorrt' is not one of pytorch, onnxruntime, openvino"):
@@ -114,7 +114,7 @@ def test_folder_without_weights_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize(
     ("runtime", "name"),
-    [(r, name) for r in runtimes.known() for name in (*runtimes.named(r).weights, "config.json", "tokenizer.json")],
+    [(r, name) for r in ENGINES for name in (*runtimes.named(r).weights, "config.json", "tokenizer.json")],
 )
 def test_files_cut_short_are_refused_with_the_place_and_the_remedy(small_folder, tmp_path, runtime, name):
     folder = shutil.copytree(small_folder, tmp_path / "short")
@@ -135,7 +135,7 @@ def test_weights_of_another_model_are_refused_and_not_filled_up_with_random_ones
         models.load(folder)
 
 
-@pytest.mark.parametrize("runtime", runtimes.known())
+@pytest.mark.parametrize("runtime", ENGINES)
 def test_a_model_that_tells_labels_apart_is_no_ranker(small_folder, tmp_path, runtime):
     folder = shutil.copytree(small_folder, tmp_path / "labels")
     config = json.loads((folder / "config.json").read_text()) | {"id2label": {"0": "no", "1": "yes"}}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
+from made import ENGINES
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from transformers import (
@@ -112,7 +113,7 @@ def test_vocab_txt_and_tokenizer_json_give_the_same_ids(folder, pruned):
     assert (fast.pad_token_id, fast.cls_token_id) == (slow.pad_token_id, slow.cls_token_id)
 
 
-@pytest.mark.parametrize("runtime", runtimes.known())
+@pytest.mark.parametrize("runtime", ENGINES)
 def test_saved_folder_scores_as_the_model_did_in_every_runtime(folder, pruned, runtime):
     ranker = runtimes.open_ranker(folder, runtime=runtime, threads=1, max_tokens=MAX_TOKENS)
     np.testing.assert_allclose(ranker.score(PAIRS), score(*pruned), atol=1e-5)

@@ -45,7 +45,7 @@ def open_cascade(folder: Path, *, threads, max_tokens, batch_size, device):
 
 
 RUNTIME = Runtime(
-    name="cascade",
+    name="toy_cascade",
     library="torch",
     distribution="torch",
     weights=("cascade.json",),

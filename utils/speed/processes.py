@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from utils.measure.variant import Variant
 from utils.rank import runtimes
@@ -107,8 +107,7 @@ def rates_by_turns(
 
 def _run(task: str, *, n_processes: int, seconds: float) -> list[float]:
     """The rate of each worker. The first error ends all workers, and is the one that is raised."""
-    start, errors = threading.Barrier(n_processes), []
-    workers = [_Worker(start) for _ in range(n_processes)]
+    start, errors, workers = threading.Barrier(n_processes), [], []
 
     def follow(worker: _Worker) -> float:
         try:
@@ -116,23 +115,27 @@ def _run(task: str, *, n_processes: int, seconds: float) -> list[float]:
         except Exception as error:
             errors.append(error)
             start.abort()  # whoever waits for this worker waits no more
+            for other in workers:
+                other.process.kill()
             raise
 
-    try:
-        with ThreadPoolExecutor(max_workers=n_processes) as pool:
+    with ThreadPoolExecutor(max_workers=n_processes) as pool:
+        try:
+            workers += (_Worker(start) for _ in range(n_processes))
             return list(pool.map(follow, workers))
-    except Exception:
-        raise next(error for error in errors if not isinstance(error, threading.BrokenBarrierError)) from None
-    finally:
-        for worker in workers:
-            worker.end()
+        except Exception as error:
+            raise (errors or [error])[0] from None
+        finally:
+            for worker in workers:
+                worker.end()
 
 
 class _Worker:
     """A process that scores, and the conversation with it."""
 
     def __init__(self, start: threading.Barrier) -> None:
-        self.start, self.is_late, self.messages = start, False, tempfile.TemporaryFile("w+")
+        self.start, self.is_late = start, False
+        self.messages = tempfile.TemporaryFile("w+")  # noqa: SIM115, `end` closes it
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.messages, "text": True}
         self.process = subprocess.Popen(command(), **pipes)
 
@@ -147,13 +150,12 @@ class _Worker:
         timer = threading.Timer(deadline_s, self._stop)
         timer.start()
         try:
-            self.process.stdin.write(text)
-            self.process.stdin.flush()
+            with suppress(BrokenPipeError):  # it died before it was asked
+                self.process.stdin.write(text)
+                self.process.stdin.flush()
             for line in self.process.stdout:
                 if line.startswith(awaited):
                     return line.removeprefix(awaited).strip()
-        except BrokenPipeError:  # it died before it was asked
-            pass
         finally:
             timer.cancel()
         raise RuntimeError(self._reason(awaited=awaited, deadline_s=deadline_s))
@@ -175,14 +177,8 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.messages):
-            _close(pipe)
-
-
-def _close(pipe: IO[str]) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:  # what was written for a process that had died
-        pass
+            with suppress(BrokenPipeError):  # what was written for a process that had died
+                pipe.close()
 
 
 def command() -> list[str]:
