@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils import settings
-from utils.course import fast_path, measure_stage, speed_levers
+from utils.course import fast_path, measure_stage, peak_share, speed_levers
 from utils.course.run import begin
 from utils.measure.timing import Rate, Timing
 from utils.rank import baselines, bi_encoder, metrics
@@ -118,3 +118,17 @@ def test_every_way_is_known_to_the_teachers_references(run, monkeypatch):
     monkeypatch.setattr(measure_stage, "int8_variant", lambda run: fast_path.MODEL)
     assert next(iter(speed_levers.ways(run))) == speed_levers.TEACHER == measure_stage.TEACHER
     assert speed_levers.ways(run)[speed_levers.ALONE_CASCADE].stage == speed_levers.TEACHER_CASCADE
+
+
+def test_factors_are_of_each_lever_on_what_it_is_put_on():
+    rates = {speed_levers.TEACHER: 10.0, speed_levers.ALONE_CASCADE: 70.0, speed_levers.ALONE_MODEL: 200.0}
+    found = {name: Rate((rate, rate), 16) for name, rate in (rates | {speed_levers.MODEL_AND_IDS: 220.0}).items()}
+    assert speed_levers.factors(found) == pytest.approx({"cascade": 7.0, "small int8 model": 20.0, "stored ids": 1.1})
+
+
+def test_the_short_table_has_the_long_ones_sum_and_counts_an_unknown_part_as_others():
+    gap = {"at the measured peak": 5.0, "fillers": 1.0, "softmax": 2.0, "a new kind": 4.0, "tokenize": 3.0}
+    short = peak_share.in_short(gap)
+    assert len(short) == 6 and sum(short.values()) == 15.0
+    assert short[peak_share.AT_PEAK] == 5.0 and short[peak_share.NUMBERS] == 2.0 and short[peak_share.AROUND] == 3.0
+    assert short[peak_share.AROUND_PRODUCTS] == 4.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,17 @@ from utils.rank import models, runtimes
 from utils.rank.ranker import Pair
 from utils.speed import bound, engines, steps_of_query, stored_ids
 
+AT_PEAK, BELOW_PEAK = "products, at the measured peak", "products, below the peak, and fillers"
+NUMBERS, MOVES = "number by number: GELU, softmax, layer norm", "look-ups, moves, quantizing"
+AROUND_PRODUCTS, AROUND = "between operations, and others", "around the engine: ids, rectangles"
+LINES = {  # of the table in short, and the parts of `bound.gap_table` that each holds; all others count as the fifth
+    AT_PEAK: ("at the measured peak",),
+    BELOW_PEAK: ("products smaller than the peak's", "fillers", "products in the graph, beyond alone"),
+    NUMBERS: ("number by number, fused or not", "GELU", "softmax", "layer norm"),
+    MOVES: ("moves", "look-ups", "quantize, dequantize"),
+    AROUND_PRODUCTS: (),
+    AROUND: ("tokenize", "join and pad", "cast", "the rest"),
+}
 ENGINES = ("onnxruntime", "openvino")
 PAIRS_A_TURN = 16  # BERT-base takes some 15 ms for one
 
@@ -62,3 +73,11 @@ def of_bert_base(run: Run, *, queries: Sequence[Sequence[Pair]], gops: float, wo
 
 def _own_tokens(batch) -> list[int]:
     return [int(n) for n in batch["attention_mask"].sum(axis=1)]
+
+
+def in_short(gap: Mapping[str, float]) -> dict[str, float]:
+    """Microseconds of a pair in six lines, from `bound.gap_table`, with the same sum."""
+    found = dict.fromkeys(LINES, 0.0)
+    for part, us in gap.items():
+        found[next((line for line, parts in LINES.items() if part in parts), AROUND_PRODUCTS)] += us
+    return found

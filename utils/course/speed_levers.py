@@ -176,3 +176,16 @@ def qualities_by_depth(
 def curve(quality_at: Mapping[int, Quality]) -> list[tuple[int, float]]:
     """(depth, NDCG@10) of every depth."""
     return [(depth, quality.ndcg10) for depth, quality in quality_at.items()]
+
+
+def factors(found: Mapping[str, Rate]) -> dict[str, float]:
+    """What each lever gives on what it is put on: the first two on the teacher, stored ids on the small model."""
+    pairs = {
+        "cascade": (ALONE_CASCADE, TEACHER),
+        "small int8 model": (ALONE_MODEL, TEACHER),
+        "stored ids": (MODEL_AND_IDS, ALONE_MODEL),
+    }
+    return {
+        lever: timing.rate_ratio(found[fast].samples, found[slow].samples).median
+        for lever, (fast, slow) in pairs.items()
+    }
