@@ -140,7 +140,7 @@ def encode(encoder: SentenceTransformer, texts: Sequence[str], *, max_tokens: in
     """Unit vectors of texts, each read alone and cut to `max_tokens`: (n_texts, d_model), float32."""
     beginnings = tokens.cut(encoder.tokenizer, texts, at_most=max_tokens)
     order = np.argsort([len(text) for text in beginnings], kind="stable")  # in characters, to pad little
-    found = np.empty((len(texts), encoder.get_sentence_embedding_dimension()), dtype=np.float32)
+    found = np.empty((len(texts), encoder.get_embedding_dimension()), dtype=np.float32)
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         some = [beginnings[place] for place in places]
