@@ -68,6 +68,16 @@ def test_without_a_rule_labels_grade_and_an_unjudged_candidate_is_worth_nothing(
     assert candidates_quality.judge(more, np.array(worse)).ndcg10 == pytest.approx(1 / np.log2(3))
 
 
+def test_of_two_queries_with_one_text_the_first_alone_is_judged(tmp_path):
+    write(tmp_path)
+    change(tmp_path, "queries.csv", "q3,tall lamp,test", "q3,tall lamp,test\nq4,blue mug,valid\nq5,lamp,valid")
+    with (tmp_path / "labels.csv").open("a") as file:
+        file.writelines(
+            f"{q},{p},{label}\n" for q in ("q4", "q5") for p, label in (("p1", "Irrelevant"), ("p3", "Exact"))
+        )
+    assert list(candidates_quality.lists(load(tmp_path), split="valid", n_queries=9).queries) == ["q2", "q5"]
+
+
 def test_a_query_without_candidates_gets_nothing_and_has_no_pairs(tmp_path):
     write(tmp_path)
     change(tmp_path, "queries.csv", "blue mug", "zzz")

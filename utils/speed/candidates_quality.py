@@ -70,13 +70,16 @@ def lists(
 ) -> Lists:
     """The first queries of a split that have a product with a gain above 0, each with BM25's candidates.
 
+    Of queries with one text the first, since a cascade tells queries apart by their texts.
+
     Raises:
         ValueError: no query of the split has such a product.
     """
     pairs = catalogue.pairs[split]
     texts = dict(zip(pairs["query_id"][:], pairs["query"][:], strict=True))
     judged = metrics.gains_by_query(pairs, query_ids=set(texts))
-    query_ids = [query_id for query_id in texts if query_id in judged][:n_queries]
+    of_text = {texts[query_id]: query_id for query_id in reversed(texts) if query_id in judged}  # rankers know texts
+    query_ids = [query_id for query_id in texts if of_text.get(texts[query_id]) == query_id][:n_queries]
     if not query_ids:
         raise ValueError(f"no {split} query has a product with a label above 0, so no order can be judged; add labels")
     bm25 = bm25 or candidates.build(catalogue)
