@@ -1,24 +1,27 @@
-"""PyTorch compiled: one C++ kernel for a chain of small operations, made when the first batch of a shape comes.
+"""PyTorch compiled: one C++ kernel for a chain of small operations, made when the folder is opened.
 
-Compiling takes from many seconds to over a minute, so shapes are given to the compiler as unknown, or every length of
-a batch would be compiled anew. Weights and scores stay those of `runtimes.in_pytorch`.
+Compiling takes from many seconds to minutes, so it is done once, for batches of any size and length, and not when a
+query waits. Weights and scores stay those of `runtimes.in_pytorch`.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from utils.rank import models, runtimes
 from utils.rank.first_token import FirstTokenOnly, fits
-from utils.rank.ranker import BatchedRanker
+from utils.rank.ranker import Batch, BatchedRanker
 from utils.rank.runtimes.base import Runtime
 from utils.rank.runtimes.in_pytorch import stored_precision
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
+WARM_UP = (3, 7)  # n_pairs and n_tokens: unlike numbers, or the compiler takes them for one
 
 
 def open_compiled(
@@ -26,8 +29,7 @@ def open_compiled(
 ) -> BatchedRanker:
     """A ranker over a model folder's `model.safetensors`, without the work that nobody reads, compiled by Inductor.
 
-    The first batch is compiled when it is scored, and so is the first of one pair alone, which the compiler makes a
-    case of its own.
+    It is compiled here, on that many threads, unless the process has compiled a model of this shape before.
 
     Raises:
         ValueError: there is no C++ compiler, or the folder is damaged.
@@ -39,8 +41,21 @@ def open_compiled(
     model, tokenizer = models.load(folder)
     model = FirstTokenOnly(model).eval() if fits(model) else model
     compiled = torch.compile(model.to(device), dynamic=True)
-    forward = runtimes.torch_forward(compiled, threads=threads)
+    forward = _two_at_least(runtimes.torch_forward(compiled, threads=threads))
+    forward({name: np.ones(WARM_UP, dtype=np.int64) for name in tokenizer.model_input_names})
     return BatchedRanker(tokenizer, forward, "pytorch_compiled", max_tokens=max_tokens, batch_size=batch_size)
+
+
+def _two_at_least(forward: Callable[[Batch], np.ndarray]) -> Callable[[Batch], np.ndarray]:
+    """A batch of one pair is computed as one of two: the compiler takes the size 1 for a case of its own."""
+
+    def of_two(batch: Batch) -> np.ndarray:
+        n_pairs = len(batch["input_ids"])
+        if n_pairs == 1:
+            batch = {name: np.repeat(values, 2, axis=0) for name, values in batch.items()}
+        return forward(batch)[:n_pairs]
+
+    return of_two
 
 
 def require_compiler() -> None:
