@@ -1,7 +1,8 @@
 """Which devices the tests of utils.speed.gpu run on: the CPU, and a card where there is one."""
 
-import torch
+from utils.speed.gpu import device
 
 
 def devices() -> list[str]:
-    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    """The kinds, for tests that are parametrised over them."""
+    return ["cpu", *([device.choose().kind] if device.choose().is_card else [])]
