@@ -35,12 +35,25 @@ def results(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="make the stages alone, untimed: two such commands may run side by side")
     ] = False,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="the card of this machine instead, with one data set's teacher: 8 minutes")
+    ] = False,
     profile: ProfileName = "laptop",
 ) -> None:
     """Record teacher and recipes over data sets and seeds under data/results/, and the pages that show them; hours."""
     from authoring import records as studies
     from utils.shrink import recipe as recipes
 
+    if gpu:
+        from authoring import gpu_record
+
+        if prepare or folds or recipe or sweep or len(dataset or []) > 1 or len(seed or []) > 1:
+            raise ValueError(
+                "--gpu measures one card with one teacher; give it one --dataset, --seed and --profile alone"
+            )
+        chosen = {"dataset": (dataset or [settings.EMBEDDED])[0], "seed": (seed or [0])[0], "profile": profile}
+        typer.echo(gpu_record.record(**chosen, echo=typer.echo).relative_to(settings.ROOT))
+        return
     if sweep:
         if prepare or folds or recipe or any(name != settings.EMBEDDED for name in dataset or []):
             raise ValueError("--sweep is of the embedded shop and its own arms; give it --seed and --profile alone")

@@ -1,0 +1,93 @@
+"""What notebook 08 shows of cards: recorded rows, or the sentence how to make them, and what other processors need."""
+
+from __future__ import annotations
+
+import pandas as pd
+from IPython.display import Markdown
+
+from utils.course import ledger_fields, tables
+from utils.course.run import Run
+from utils.measure.row_groups import Money, Ranking, Row
+from utils.measure.timing import Rate, Timing
+from utils.measure.variant import Variant
+from utils.speed.gpu import recorded
+from utils.speed.gpu.recorded import Record
+
+COMMAND = "course results --gpu"
+NO_PEAK = "measured for the finals of stages alone"
+NOT_PRICED = "a card is not priced by the cores of its host; the break-even of this notebook has its dollars"
+PROCESSORS = (
+    ("graphics of Intel, by OpenVINO", "`device='GPU'`, and its driver; our `.xml` as it is", "no: none here"),
+    (
+        "neural unit of a laptop, by OpenVINO",
+        "`device='NPU'`; shapes that do not change, so `bucketed`",
+        "no: none here",
+    ),
+    ("Apple", "`device='mps'` in PyTorch, or Core ML", "no: no Mac here; the Core ML of notebook 12 is another path"),
+    ("TPU, by XLA", "`torch_xla`; few shapes, so `bucketed`; bf16", "no: none here"),
+    (
+        "FPGA",
+        "a tool such as hls4ml that makes a circuit of the layers; int8 or less; days of building",
+        "no: none here",
+    ),
+)
+
+
+def show() -> pd.DataFrame | Markdown:
+    """The rows that were recorded on cards, or how to record them where there are none."""
+    records = recorded.read()
+    return tabulate(records) if records else Markdown(how_to_record())
+
+
+def how_to_record() -> str:
+    """What a reader with a card types, and what it takes."""
+    return (
+        f"No card was measured, so there is no row to show. On a machine with one, `{COMMAND}` takes 8 minutes at most "
+        "beyond the teacher's own training, and writes its figures to `data/results/gpu/`."
+    )
+
+
+def tabulate(records: list[Record], *, n_rows: int = 12) -> pd.DataFrame:
+    """The rows of each card, the fastest of each model first; a figure that is null is a dash."""
+    return tables.from_rows(
+        {
+            "way": f"{row.what}: {row.how}",
+            "card": record.card,
+            "pairs/s, tokens known": _number(row.pairs_per_s, ",.0f"),
+            "pairs/s, tokenized": _number(row.pairs_per_s_tokenized, ",.0f"),
+            "MFU": _number(row.mfu, ".0%"),
+            "ms a query": _number(row.latency_ms, ".1f"),
+            "watts": _number(row.watts, ".0f"),
+            "NDCG@10 on valid": _number(row.ndcg10, ".3f"),
+        }
+        for record in records
+        for row in sorted(record.rows, key=lambda row: (row.what, -(row.pairs_per_s or 0)))[:n_rows]
+    )
+
+
+def processors() -> pd.DataFrame:
+    """Other processors: what each would need, and whether it was tried here."""
+    names = ("processor", "what it needs", "tried")
+    return tables.from_rows(dict(zip(names, line, strict=True)) for line in PROCESSORS)
+
+
+def add_row(
+    run: Run, variant: Variant, *, label: str, timing: Timing, rate: Rate, on_all_cores: Rate | None, quality: Ranking
+) -> Row:
+    """Add the ledger's row of an engine of this notebook, whose scores were found to be those of `quality`'s row.
+
+    Args:
+        on_all_cores: of the whole machine; None on a card.
+    """
+    size, work = ledger_fields.size_and_work(
+        run.stage(variant.stage), runtime=variant.runtime, n_tokens=run.mean_tokens(), why_no_peak=NO_PEAK
+    )
+    money = Money.absent(NOT_PRICED)
+    if on_all_cores is not None:
+        money = ledger_fields.money_of(on_all_cores, machine=run.machine)
+    groups = {"size": size, "work": work, "speed": ledger_fields.speed_of(timing, rate), "money": money}
+    return run.add_row(variant, label=label, quality=ledger_fields.carried_quality(quality), **groups)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}"
