@@ -155,9 +155,6 @@ TASKS = {
             "queries are drawn for the cascade alone, and not for what it is compared with": partial(
                 ways.choose, end=partial(ways.end_of_interval, draws_whole=False)
             ),
-            "the upper end of the interval is looked at": partial(
-                ways.choose, end=partial(ways.end_of_interval, quantile=0.975)
-            ),
             "the best depth stands for the whole": ways.against_the_best,
             "the deepest is given where none keeps enough": partial(ways.choose, otherwise=max),
         },

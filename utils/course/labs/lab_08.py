@@ -1,5 +1,5 @@
-"""The tasks of lab 08: a padded batch as one packed row and back, who may see whom in it, softmax over blocks of scores,
-and the traffic from which a card is cheaper."""
+"""The tasks of lab 08: a padded batch as one packed row and back, who may see whom in it, softmax over blocks, and the
+traffic from which a card is cheaper."""
 
 from __future__ import annotations
 

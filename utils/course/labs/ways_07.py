@@ -1,5 +1,5 @@
-"""What a learner may write in lab 07, right or wrong. A function is right where it is called without its keywords, which
-are the places where learners turn off; mistakes that have a shape of their own stand beside it."""
+"""What a learner may write in lab 07, right or wrong. A function is right where it is called without its keywords: those
+are the places where learners turn off. Mistakes that have a shape of their own stand beside it."""
 
 from __future__ import annotations
 
@@ -175,11 +175,10 @@ def end_of_interval(
     draws: np.ndarray,
     *,
     share: Callable = share_of_means,
-    quantile: float = 0.025,
     draws_whole: bool = True,
 ) -> float:
     drawn = [share(values[one], whole[one] if draws_whole else whole) for one in draws]
-    return float(np.quantile(drawn, quantile))
+    return float(np.quantile(drawn, 0.025))
 
 
 def choose(
