@@ -126,3 +126,34 @@ def _n_kept(n_query: int, n_product: int, *, room: int) -> tuple[int, int]:
 def mean_tokens(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], *, max_tokens: int) -> float:
     """Mean number of tokens of a pair, the special ones included."""
     return float(np.mean([len(ids) for ids in encode(tokenizer, pairs, max_tokens=max_tokens)["input_ids"]]))
+
+
+def pair_frame(tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, int, int | None]]:
+    """What this tokenizer makes a pair of, from left to right: (id, type, side) of each special token and each text.
+
+    The side is None for a special token, 0 for the query and 1 for the product, whose ids stand in its place. The
+    tokenizer is set to neither pad nor truncate.
+    """
+    return _frame(tokenizer)
+
+
+def by_query(pairs: Sequence[Pair]) -> dict[str, list[int]]:
+    """The places of each query's pairs, queries in the order of their first pair."""
+    places: dict[str, list[int]] = {}
+    for place, (query, _) in enumerate(pairs):
+        places.setdefault(query, []).append(place)
+    return places
+
+
+def require_finite(scores: np.ndarray, *, runtime: str) -> None:
+    """Refuse scores (n_pairs,) that are no order.
+
+    Raises:
+        ValueError: one is not a finite number; names the engine and the pair.
+    """
+    if not np.isfinite(scores).all():
+        place = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise ValueError(
+            f"{runtime}: the score of pair {place} is {scores[place]}, not a finite number; "
+            "make the model folder again, or open it in another runtime"
+        )

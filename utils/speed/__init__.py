@@ -1,1 +1,2 @@
-"""What makes a model that is there already answer sooner or more often, without changing what it computes."""
+"""What makes a ranker answer faster without changing its weights: stored inputs, cascades, engines, and the measuring
+of it."""
