@@ -1,6 +1,5 @@
 """The break-even in traffic: two staircases of whole machines."""
 
-
 from utils.measure import pricing
 from utils.speed.gpu.break_even import Offer, break_even_queries_per_day, instances, usd_per_hour
 

@@ -1,5 +1,5 @@
-"""What a learner may write in lab 07, right or wrong. A function is right where it is called without its keywords: those
-are the places where learners turn off. Mistakes that have a shape of their own stand beside it."""
+"""What a learner may write in lab 07, right or wrong. A function is right where it is called without its keywords, and
+these are the places where learners turn off. Mistakes that have a shape of their own stand beside it."""
 
 from __future__ import annotations
 
