@@ -5,13 +5,15 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-from utils.course.labs import checks, lab_01, lab_02, lab_03, lab_04, lab_05, lab_06
-from utils.measure import cost, timing
-from utils.rank import metrics, training
+from utils.course.labs import cases_07, checks, lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, ways_07
+from utils.measure import cost, pricing, timing
+from utils.rank import metrics, models, ranker, training
 from utils.shrink.distil import distil_losses, distillation
 from utils.shrink.prune import magnitude, pruning
 from utils.shrink.quantize import fake_quant, quantization
 from utils.shrink.sparsify import sparsity, structured_sparsity
+from utils.speed import cascade
+from utils.speed.gpu import break_even, online_softmax, packing
 
 
 def inputs(task):
@@ -160,3 +162,99 @@ def test_straight_through():
         beside = (given["values"].abs() / given["limit"] - 1).abs() < 1 / 254
         torch.testing.assert_close(both[0][0], both[1][0])
         assert torch.equal(both[0][1][~beside], both[1][1][~beside])
+
+
+TEXTS = ["red sofa", "sofa " * 20, "a lamp of brass, " * 9, "", "désk for a small room 120 x 60", "unbelievable " * 40]
+
+
+@pytest.mark.parametrize("max_tokens", [8, 15, 16, 48])
+def test_a_joined_pair(max_tokens):
+    """The lab joins ids of whole texts; the course has the tokenizer's own rule, which a test of it proves."""
+    tokenizer = models.open_tokenizer()
+    pairs = [(query, product) for query in TEXTS for product in TEXTS]
+    encoded = ranker.encode(tokenizer, pairs, max_tokens=max_tokens)
+    width = max(map(len, encoded["input_ids"]))
+    padded = tokenizer.pad(encoded, padding=True, return_tensors="np")
+    names = ("input_ids", "token_type_ids", "attention_mask")
+    for row, pair in enumerate(pairs):
+        query_ids, product_ids = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in pair)
+        joined = lab_07.join(query_ids, product_ids, max_tokens, width)
+        for name, column in zip(names, joined, strict=True):
+            assert column == padded[name][row].tolist(), (pair, name)
+
+
+def test_buckets_have_fewer_fillers_than_the_order_given_within_their_budget():
+    """The course batches by length too; the budget instead of a size is the lab's own, and so are its promises."""
+    for given in inputs("lab_07.length_buckets"):
+        lengths, budget = given["n_tokens"], given["budget"]
+        batches = lab_07.length_buckets(**given)
+        as_given = ways_07.buckets(lengths, budget, order=lambda n_tokens: range(len(n_tokens)))
+        assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+        computed = [
+            [len(batch) * max(lengths[row] for row in batch) for batch in found] for found in (batches, as_given)
+        ]
+        assert max(computed[0], default=0) <= budget and sum(computed[0]) <= sum(computed[1])
+    assert sum(computed[0]) < sum(computed[1])
+
+
+def test_order_of_a_cascade():
+    for given in inputs("lab_07.cascade_order"):
+        first, second = given["first_scores"], given["second_scores"]
+        if given["depth"]:
+            of_lab = lab_07.cascade_order(first, lambda numbers: second[numbers], given["depth"])  # noqa: B023
+            scores = cascade.merge(first, second, queries=["a query"] * len(first), depth=given["depth"])
+            assert np.array_equal(scores[of_lab], -np.sort(-scores))
+
+
+def test_depth_of_a_cascade():
+    for given in inputs("lab_07.choose_depth"):
+        draws = np.random.default_rng(0).integers(cases_07.N_QUERIES, size=(2_000, cases_07.N_QUERIES))
+        quality_at = {depth: metrics.Quality.of_values(values) for depth, values in given["ndcg_by_depth"].items()}
+        of_lab = lab_07.choose_depth(given["ndcg_by_depth"], given["whole"], draws)
+        try:
+            of_course = cascade.choose_depth(quality_at, whole=metrics.Quality.of_values(given["whole"]))
+        except ValueError:
+            of_course = None
+        assert of_lab == of_course
+
+
+def test_packed_row():
+    for given in inputs("lab_08.unpad"):
+        ids, starts, positions = lab_08.unpad(**given)
+        row, cu_seqlens = packing.unpad(given["input_ids"], given["mask"])
+        assert torch.equal(ids, row) and torch.equal(starts, cu_seqlens.long())
+        assert torch.equal(positions, packing.positions(cu_seqlens))
+    for given in inputs("lab_08.repack"):
+        assert torch.equal(lab_08.repack(**given), packing.repack(given["packed"], given["starts"], given["n_tokens"]))
+    for given in inputs("lab_08.block_mask"):
+        assert torch.equal(lab_08.block_mask(**given), packing.block_diagonal(given["starts"]))
+
+
+def test_attention_over_a_packed_row_is_that_over_padded_rows():
+    mask = (torch.arange(9) < torch.tensor([9, 2, 5, 1])[:, None]).long()
+    hidden = torch.randn(4, 9, 8, generator=torch.Generator().manual_seed(0))
+    packed, starts, _ = lab_08.unpad(hidden, mask)
+    attention = torch.nn.functional.scaled_dot_product_attention
+    in_one_row = attention(packed, packed, packed, attn_mask=lab_08.block_mask(starts))
+    in_rows = attention(hidden, hidden, hidden, attn_mask=mask.bool()[:, None, :])
+    torch.testing.assert_close(lab_08.repack(in_one_row, starts, 9), in_rows * mask[..., None])
+
+
+def test_softmax_by_blocks():
+    for given in inputs("lab_08.online_softmax"):
+        scores, values = (torch.cat(part) for part in zip(*given["blocks"], strict=True))
+        of_course = online_softmax.online_softmax(scores, values, block=2)
+        torch.testing.assert_close(lab_08.online_softmax(given["blocks"]), of_course)
+        torch.testing.assert_close(of_course, torch.softmax(scores, dim=0) @ values)
+
+
+def test_break_even_in_traffic():
+    load = {"peak_factor": pricing.PEAK_FACTOR, "utilisation": pricing.UTILISATION}
+    for given in inputs("lab_08.break_even"):
+        cpu, card = (
+            break_even.Offer(name, given[name]["usd_per_hour"], given[name]["queries_per_s"])
+            for name in ("cpu", "card")
+        )
+        of_course = break_even.break_even_queries_per_day(cpu, card, at_most=given["at_most"])
+        of_lab = lab_08.break_even(given["cpu"], given["card"], **load, at_most=given["at_most"])
+        assert of_lab == (of_course if of_course is None else pytest.approx(of_course, abs=1)), given
