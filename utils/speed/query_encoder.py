@@ -49,7 +49,7 @@ class UnitVector(nn.Module):
 
     def __init__(self, encoder: SentenceTransformer):
         super().__init__()
-        bert, pooling = encoder[0].auto_model, encoder[1].get_pooling_mode_str()
+        bert, pooling = encoder[0].auto_model, encoder[1].pooling_mode
         if bert.config.model_type != "bert" or pooling != "mean":
             raise ValueError(
                 f"an encoder of type {bert.config.model_type} with {pooling} pooling; take a BERT with mean pooling"

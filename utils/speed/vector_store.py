@@ -74,7 +74,9 @@ class VectorStore:
         """
         if len(rows) and np.min(rows) < 0:
             raise ValueError("a row is -1: that text has no stored vector; encode it, or build the store with it")
-        return (self.vectors[rows].astype(np.float32, copy=False) @ query_vector) * self.scales[rows]
+        # a matrix product would round equal rows unlike, by their places, and break the ties of equal texts
+        products = np.einsum("nd,d->n", self.vectors[rows].astype(np.float32, copy=False), query_vector)
+        return products * self.scales[rows]
 
 
 def build(
@@ -140,7 +142,7 @@ def encode(encoder: SentenceTransformer, texts: Sequence[str], *, max_tokens: in
     """Unit vectors of texts, each read alone and cut to `max_tokens`: (n_texts, d_model), float32."""
     beginnings = tokens.cut(encoder.tokenizer, texts, at_most=max_tokens)
     order = np.argsort([len(text) for text in beginnings], kind="stable")  # in characters, to pad little
-    found = np.empty((len(texts), encoder.get_sentence_embedding_dimension()), dtype=np.float32)
+    found = np.empty((len(texts), encoder.get_embedding_dimension()), dtype=np.float32)
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         some = [beginnings[place] for place in places]
