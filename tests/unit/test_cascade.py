@@ -6,9 +6,10 @@ import shutil
 import hypothesis
 import numpy as np
 import pytest
+import torch
 from hypothesis import strategies as st
 
-from utils.rank import runtimes
+from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
 from utils.speed import cascade, stored_ids
 from utils.speed.cascade import Cascade
@@ -114,13 +115,26 @@ def test_where_no_depth_will_do_the_best_one_and_the_remedy_are_named():
         cascade.choose_depth({}, whole=whole)
 
 
+@pytest.fixture(scope="module")
+def other_folder(small_folder, tmp_path_factory):
+    """The small model with another head, whose scores lie far apart."""
+    model, tokenizer = models.load(small_folder)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.classifier.weight)
+    path = tmp_path_factory.mktemp("stages") / "other"
+    models.save(model, tokenizer=tokenizer, folder=path, max_tokens=32)
+    runtimes.export_onnx(path)
+    runtimes.export_openvino(path)
+    return path
+
+
 @pytest.fixture
-def run_folder(small_folder, ranking_folder, tmp_path, monkeypatch):
+def run_folder(small_folder, other_folder, tmp_path, monkeypatch):
     """A run with two models; the engines of speed are known within the test."""
     known = {"cascade": "utils.speed.cascade", "stored_ids": "utils.speed.stored_ids"}
     monkeypatch.setattr(runtimes, "MODULES", dict(runtimes.MODULES) | known)
     shutil.copytree(small_folder, tmp_path / "small")
-    shutil.copytree(ranking_folder, tmp_path / "ranking")
+    shutil.copytree(other_folder, tmp_path / "other")
     return tmp_path
 
 
@@ -128,23 +142,23 @@ PAIRS = [("red sofa", f"couch {'red ' * (i % 4)}{i}") for i in range(12)]
 
 
 def test_a_folder_of_two_models_scores_as_both_do(run_folder):
-    cascade.make(run_folder / "both", first=("small", "openvino"), second=("ranking", "onnxruntime"), depth=4)
+    cascade.make(run_folder / "both", first=("small", "openvino"), second=("other", "onnxruntime"), depth=4)
     limits = {"threads": 1, "max_tokens": 32}
     opened = runtimes.open_ranker(run_folder / "both", runtime="cascade", **limits)
     first = runtimes.open_ranker(run_folder / "small", runtime="openvino", **limits).score(PAIRS)
-    second = runtimes.open_ranker(run_folder / "ranking", runtime="onnxruntime", **limits).score(PAIRS)
+    second = runtimes.open_ranker(run_folder / "other", runtime="onnxruntime", **limits).score(PAIRS)
     scores = opened.score(PAIRS)
     assert set(np.argsort(-scores)[:4]) == set(np.argsort(-first)[:4])
     np.testing.assert_allclose(np.sort(scores)[-4:], np.sort(second[np.argsort(-first)[:4]]), atol=1e-5)
 
 
 def test_its_parts_are_the_models_with_their_shares_and_stored_ids_are_shipped(run_folder):
-    how = {"model": run_folder / "ranking", "runtime": "openvino", "texts": ["a"], "max_tokens": 32}
+    how = {"model": run_folder / "other", "runtime": "openvino", "texts": ["a"], "max_tokens": 32}
     stored_ids.make(run_folder / "fast", **how)
     folder = cascade.make(run_folder / "both", first=("small", "pytorch"), second=("fast", "stored_ids"), depth=12)
     first, second = runtimes.named("cascade").parts_of(folder)
     assert (first.folder.name, first.runtime, first.share) == ("small", "pytorch", 1.0)
-    assert (second.folder.name, second.runtime, second.share) == ("ranking", "openvino", 0.12)
+    assert (second.folder.name, second.runtime, second.share) == ("other", "openvino", 0.12)
     assert runtimes.named("cascade").precision(folder) == "fp32"
     shipped = cascade.shipped_files(folder)
     assert {run_folder / "fast" / "ids" / "ids.npy", run_folder / "small" / "model.safetensors"} < set(shipped)
@@ -152,16 +166,16 @@ def test_its_parts_are_the_models_with_their_shares_and_stored_ids_are_shipped(r
 
 
 def test_a_model_that_was_changed_after_the_depth_was_chosen_is_refused(run_folder):
-    folder = cascade.make(run_folder / "both", first=("small", "pytorch"), second=("ranking", "pytorch"), depth=3)
-    shutil.copy(run_folder / "small" / "model.safetensors", run_folder / "ranking" / "model.safetensors")
-    with pytest.raises(ValueError, match="its depth was chosen for weights .* of ranking, which has .*; choose"):
+    folder = cascade.make(run_folder / "both", first=("small", "pytorch"), second=("other", "pytorch"), depth=3)
+    shutil.copy(run_folder / "small" / "model.safetensors", run_folder / "other" / "model.safetensors")
+    with pytest.raises(ValueError, match="its depth was chosen for weights .* of other, which has .*; choose"):
         cascade.RUNTIME.open(folder, **LIMITS)
 
 
 def test_a_folder_that_names_no_two_models_is_refused_and_an_unknown_engine_too(run_folder):
     folder = run_folder / "both"
     with pytest.raises(ValueError, match="'tensorrt' is not one of"):
-        cascade.make(folder, first=("small", "tensorrt"), second=("ranking", "pytorch"), depth=3)
+        cascade.make(folder, first=("small", "tensorrt"), second=("other", "pytorch"), depth=3)
     assert not folder.exists()
     folder.mkdir()
     (folder / "cascade.json").write_text(json.dumps({"first": {}}))

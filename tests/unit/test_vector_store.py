@@ -29,7 +29,7 @@ def test_every_text_has_its_own_vector_and_a_changed_text_none(store, encoder):
     assert rows[0] == rows[5] and sorted(set(rows.tolist())) == list(range(5))
     expected = bi_encoder.vectors(encoder, TEXTS, max_tokens=32).detach().numpy()
     found = store.vectors[rows] * store.scales[rows][:, None]
-    np.testing.assert_allclose(found, expected, atol=1e-6 if store.precision == "fp32" else 2e-3)
+    np.testing.assert_allclose(found, expected, atol=1e-6 if store.precision == "fp32" else 3e-3)
 
 
 def test_similarity_is_the_dot_product_with_each_stored_vector(store, encoder):
@@ -37,7 +37,7 @@ def test_similarity_is_the_dot_product_with_each_stored_vector(store, encoder):
     products = vector_store.encode(encoder, TEXTS, max_tokens=32)
     found = store.similarity(query, store.rows(TEXTS))
     np.testing.assert_allclose(found, products @ query, atol=1e-6 if store.precision == "fp32" else 5e-3)
-    assert found.dtype == np.float32 and len(set(found)) == 5
+    assert found.dtype == np.float32 and found[0] == found[5] and len(set(found)) == 5
     assert store.similarity(query, store.rows([])).shape == (0,)
 
 

@@ -74,7 +74,9 @@ class VectorStore:
         """
         if len(rows) and np.min(rows) < 0:
             raise ValueError("a row is -1: that text has no stored vector; encode it, or build the store with it")
-        return (self.vectors[rows].astype(np.float32, copy=False) @ query_vector) * self.scales[rows]
+        # a matrix product would round equal rows unlike, by their places, and break the ties of equal texts
+        products = np.einsum("nd,d->n", self.vectors[rows].astype(np.float32, copy=False), query_vector)
+        return products * self.scales[rows]
 
 
 def build(
