@@ -64,7 +64,7 @@ def ndcg_by_query(depths: np.ndarray, lists: ScoredLists) -> np.ndarray:
     """NDCG@10 of every query, (n_queries,), where of each list so many are scored again, and stand above the others."""
     found = []
     for depth, second, gains in zip(depths, lists.second, lists.gains, strict=True):
-        scores = -np.arange(N_CANDIDATES, dtype=float) - 1e6
+        scores = -np.arange(len(second), dtype=float) - 1e6
         scores[:depth] = second[:depth]
         found.append(metrics.ndcg10(gains, scores=scores))
     return np.array(found)
