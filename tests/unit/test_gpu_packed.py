@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from gpu_devices import devices
+from gpu_devices import OneDevice, devices
 
 from utils.rank import models, runtimes
 from utils.speed.gpu import attention, device, device_ranker, engines, layouts, packing
@@ -109,24 +109,33 @@ def test_buckets_have_few_shapes(opened):
     assert all(n_rows == 5 and width % 8 == 0 for n_rows, width in shapes)
 
 
+@pytest.fixture
+def on_meta(opened):
+    """A layout's module and one of its batches on `meta`, where tensors have a shape, no values, and no hurry."""
+
+    def place(name):
+        layout = every_layout(opened[1])[name]
+        _, batch = layout.batches(build(opened, layout).encode(PAIRS), batch_size=5)[-1]
+        tensors = {name: one.to("meta") for name, one in batch.tensors.items()}
+        return layout, layout.module(copy.deepcopy(opened[0]).to("meta")), layouts.Batch(tensors, batch.lengths)
+
+    return place
+
+
 @pytest.mark.parametrize("name", ["padded", "bucketed", "packed"])
-def test_nothing_is_made_on_another_device_than_the_batch_is_on(opened, name):
-    """On `meta` tensors have a shape and no values: what is made elsewhere cannot be put together with them."""
-    layout = every_layout(opened[1])[name]
-    _, batch = layout.batches(build(opened, layout).encode(PAIRS), batch_size=5)[-1]
-    module = layout.module(copy.deepcopy(opened[0]).to("meta"))
-    sent = layouts.Batch({name: one.to("meta") for name, one in batch.tensors.items()}, batch.lengths)
-    found = layout.forward(module, sent)
+def test_nothing_is_made_elsewhere_than_the_batch_is_and_no_value_is_waited_for(on_meta, name):
+    layout, module, batch = on_meta(name)
+    with OneDevice():
+        found = layout.forward(module, batch)
     assert found.device.type == "meta" and found.shape == (len(batch.lengths), 1)
 
 
-def test_a_tensor_left_behind_is_caught_on_meta(opened):
-    layout = layouts.packed()
-    _, batch = layout.batches(build(opened, layout).encode(PAIRS), batch_size=5)[-1]
-    left_behind = {name: one if name == "position_ids" else one.to("meta") for name, one in batch.tensors.items()}
-    module = layout.module(copy.deepcopy(opened[0]).to("meta"))
-    with pytest.raises((RuntimeError, NotImplementedError, IndexError)):
-        layout.forward(module, layouts.Batch(left_behind, batch.lengths))
+@pytest.mark.parametrize("name, left", [("packed", "position_ids"), ("packed", "cu_seqlens"), ("padded", "input_ids")])
+def test_a_tensor_left_behind_is_caught(on_meta, name, left):
+    layout, module, batch = on_meta(name)
+    batch.tensors[left] = torch.ones_like(batch.tensors[left], device="cpu")
+    with OneDevice(), pytest.raises(AssertionError, match="cpu, meta"):
+        layout.forward(module, batch)
 
 
 def test_a_model_that_is_no_bert_is_refused():

@@ -1,14 +1,21 @@
-"""What notebook 08 shows of cards: recorded rows, or the sentence how to make them, and what other processors need."""
+"""What notebook 08 shows and writes: recorded rows of cards, or the sentence how to make them, and its own rows.
+
+The bill of a card is in `gpu_bill`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
 
 import pandas as pd
 from IPython.display import Markdown
 
 from utils.course import ledger_fields, tables
 from utils.course.run import Run
-from utils.measure.row_groups import Money, Ranking, Row
-from utils.measure.timing import Rate, Timing
+from utils.measure import load, timing
+from utils.measure.row_groups import Money, Ranking
+from utils.measure.timing import Timing
 from utils.measure.variant import Variant
 from utils.speed.gpu import recorded
 from utils.speed.gpu.recorded import Record
@@ -71,22 +78,35 @@ def processors() -> pd.DataFrame:
     return tables.from_rows(dict(zip(names, line, strict=True)) for line in PROCESSORS)
 
 
-def add_row(
-    run: Run, variant: Variant, *, label: str, timing: Timing, rate: Rate, on_all_cores: Rate | None, quality: Ranking
-) -> Row:
-    """Add the ledger's row of an engine of this notebook, whose scores were found to be those of `quality`'s row.
+def measure(run: Run, variants: Mapping[str, Variant], *, quality: Ranking) -> dict[str, Timing]:
+    """Time variants of one stage by turns, and add a row for each; the timings of a query, by label.
 
     Args:
-        on_all_cores: of the whole machine; None on a card.
+        quality: of the stage in another engine, whose scores theirs were found to be.
     """
-    size, work = ledger_fields.size_and_work(
-        run.stage(variant.stage), runtime=variant.runtime, n_tokens=run.mean_tokens(), why_no_peak=NO_PEAK
-    )
-    money = Money.absent(NOT_PRICED)
-    if on_all_cores is not None:
-        money = ledger_fields.money_of(on_all_cores, machine=run.machine)
-    groups = {"size": size, "work": work, "speed": ledger_fields.speed_of(timing, rate), "money": money}
-    return run.add_row(variant, label=label, quality=ledger_fields.carried_quality(quality), **groups)
+    limits = {"max_tokens": run.profile.max_tokens}
+    rankers = {label: variant.open(run.folder, **limits) for label, variant in variants.items()}
+    queries = load.workload(run.catalogue, n_queries=run.profile.n_latency_queries)
+    timings = timing.interleave_queries(rankers, queries=queries)
+    rates = timing.throughput(rankers, work=queries, batch_sizes=(32, 100))
+    on_cpu = {label: variant for label, variant in variants.items() if variant.device == "cpu"}
+    ways = {label: partial(variant.open, run.folder, **limits) for label, variant in on_cpu.items()}
+    on_all_cores = load.rates_on_all_cores(ways, cores=run.machine["cores"], queries=queries) if ways else {}
+    for label, variant in variants.items():
+        size, work = ledger_fields.size_and_work(
+            run.stage(variant.stage), runtime=variant.runtime, n_tokens=run.mean_tokens(), why_no_peak=NO_PEAK
+        )
+        groups = {
+            "size": size,
+            "work": work,
+            "speed": ledger_fields.speed_of(timings[label], rates[label]),
+            "quality": ledger_fields.carried_quality(quality),
+            "money": Money.absent(NOT_PRICED),
+        }
+        if label in on_all_cores:
+            groups["money"] = ledger_fields.money_of(on_all_cores[label], machine=run.machine)
+        run.add_row(variant, label=label, **groups)
+    return timings
 
 
 def _number(value: float | None, form: str) -> str:

@@ -141,7 +141,9 @@ def _pack(encoded: Encoded) -> Batch:
 
 
 def _run_padded(module: nn.Module, batch: Batch) -> Tensor:
-    return module(**batch.tensors).logits[: len(batch.lengths)]
+    """With a mask of three dimensions: of one with two, transformers asks whether any is 0, and the host waits."""
+    mask = batch.tensors["attention_mask"][:, None]  # (n_pairs, 1, n_tokens)
+    return module(**batch.tensors | {"attention_mask": mask}).logits[: len(batch.lengths)]
 
 
 def _run_packed(module: nn.Module, batch: Batch, *, longest: int) -> Tensor:
