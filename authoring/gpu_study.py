@@ -107,16 +107,16 @@ def measure(
     return teacher.judge(teacher.exact).ndcg10, rows
 
 
-def of_way(task: Task, way: Way, *, device: Device, least_s: float = LEAST_S) -> Row:
+def of_way(task: Task, way: Way, *, device: Device) -> Row:
     """The row of one way; raises what the way raises."""
     ranker = _open(task, way, device=device)
     encoded = ranker.encode(task.pairs)
     batches = ranker.layout.batches(encoded, batch_size=ranker.batch_size)
     scores = ranker.score_batches(batches)
     with power.watched() as drawn:
-        known = len(task.pairs) / _seconds(lambda: ranker.score_batches(batches), device=device, least_s=least_s)
+        known = len(task.pairs) / _seconds(lambda: ranker.score_batches(batches), device=device, least_s=LEAST_S)
     overlapped = overlap.OverlappedRanker(ranker)
-    tokenized = len(task.pairs) / _seconds(lambda: overlapped.score(task.pairs), device=device, least_s=least_s)
+    tokenized = len(task.pairs) / _seconds(lambda: overlapped.score(task.pairs), device=device, least_s=LEAST_S)
     figures = {"pairs_per_s": known, "pairs_per_s_tokenized": tokenized, "watts": drawn.mean_watts}
     figures["latency_ms"] = 1000 * _latency(ranker, task.queries, device=device)
     figures["mfu"] = _mfu(known, task, precision=way.peak or way.precision, device=device)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 from utils import settings
 from utils.data import catalogue

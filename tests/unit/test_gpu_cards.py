@@ -34,5 +34,5 @@ def test_an_mfu_that_no_card_can_have_is_refused(share):
 
 
 def test_a_card_is_fed_by_its_host():
-    assert cards.fed(50_000, tokenized_per_s=10_000, cores=4) == 40_000
-    assert cards.fed(30_000, tokenized_per_s=10_000, cores=4) == 30_000
+    assert cards.fed(50_000, host_pairs_per_s=10_000, cores=4) == 40_000
+    assert cards.fed(30_000, host_pairs_per_s=10_000, cores=4) == 30_000

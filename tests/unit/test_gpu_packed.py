@@ -97,7 +97,11 @@ def test_no_pairs_give_no_scores(opened):
 
 def test_packed_batches_have_no_filler_and_sorted_ones_less_than_those_in_order(opened):
     encoded = build(opened, layouts.packed()).encode(PAIRS)
-    found = {name: layouts.filler(one, encoded, batch_size=5) for name, one in every_layout(opened[1]).items()}
+    counts = {name: layouts.token_counts(one, [encoded], batch_size=5) for name, one in every_layout(opened[1]).items()}
+    found = {name: layouts.filler(of_batches) for name, of_batches in counts.items()}
+    assert {sum(real for real, _ in of_batches) for of_batches in counts.values()} == {
+        sum(map(len, encoded["input_ids"]))
+    }
     assert found["packed"] == 0 < found["sorted"] < found["padded"]
     assert found["sorted"] <= found["bucketed"]
 

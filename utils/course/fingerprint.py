@@ -15,6 +15,7 @@ PRICES = {"utils.measure.pricing:load_prices": "prices.csv"}  # the file under d
 READERS = {  # of recorded results, and the folder under data/results/ that each reads
     "utils.course.records.recorded:read": "",
     "utils.course.records.recorded_sweep:read": "sweep",
+    "utils.speed.gpu.recorded:read": "gpu",
 }
 
 

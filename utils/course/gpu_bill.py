@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from utils.course import tables
+from utils.course import deciding, tables
 from utils.measure import plots_gpu, pricing
 from utils.measure.pricing import Price
 from utils.measure.row_groups import Row
@@ -46,27 +46,36 @@ def rented_card(instance: str) -> Price:
     return price
 
 
-def rivals(row: Row, *, card: Price, mfu: float, tokenized_per_s: float | None) -> Rivals:
+def rivals(row: Row, *, card: Price, mfu: float, host_pairs_per_s: float) -> Rivals:
     """A ledger row's model on its CPU instance and on the card.
 
     Args:
         mfu: the share of the data sheet's peak that the card is taken to reach.
-        tokenized_per_s: pairs that a core of the card's host tokenizes in a second; None: it has the tokens already.
+        host_pairs_per_s: pairs that one core of the card's host makes ready for it in a second.
     """
     cpu = pricing.price(row.money.instance)
     per_core = {"n_candidates": N_CANDIDATES, "cores": row.money.cores, "vcpus": cpu.vcpus}
     peak = cards.named(card.accelerator).tflops[PRECISION]
-    pairs_per_s = cards.pairs_per_s_at(mfu, macs_per_pair=row.work.macs_per_pair, peak_tflops=peak)
-    if tokenized_per_s is not None:
-        pairs_per_s = cards.fed(pairs_per_s, tokenized_per_s=tokenized_per_s, cores=card.vcpus)
+    alone = cards.pairs_per_s_at(mfu, macs_per_pair=row.work.macs_per_pair, peak_tflops=peak)
+    pairs_per_s = cards.fed(alone, host_pairs_per_s=host_pairs_per_s, cores=card.vcpus)
     return Rivals(
         Offer(cpu.instance, cpu.usd_per_hour, pricing.instance_queries_per_s(row.money.pairs_per_s, **per_core)),
         Offer(card.instance, card.usd_per_hour, pairs_per_s / N_CANDIDATES),
     )
 
 
+def compare(guess: float, pays_from: float | None) -> str:
+    """A predicted traffic beside the calculated one, in a sentence; the card may pay at none."""
+    of = "million queries a day from which the card pays"
+    if pays_from is None:
+        return (
+            f"{of}: predicted {guess / 1e6:.2f}, calculated: it pays at no traffic, the CPU stays the cheaper machine"
+        )
+    return deciding.compare(guess / 1e6, pays_from / 1e6, of=of, form=".2f").replace("measured", "calculated")
+
+
 def tabulate(found: Mapping[str, Rivals]) -> pd.DataFrame:
-    """Queries a second of either machine, how many CPU instances one card is worth, and the traffic that it pays from."""
+    """Queries a second of either machine, the CPU instances that a card is worth, and the traffic that it pays from."""
     return tables.from_rows(
         {
             "model": name,

@@ -30,7 +30,7 @@ PROCESSORS = (
         "`device='NPU'`; shapes that do not change, so `bucketed`",
         "no: none here",
     ),
-    ("Apple", "`device='mps'` in PyTorch, or Core ML", "no: no Mac here; the Core ML of notebook 12 is another path"),
+    ("Apple", "`device='mps'` in PyTorch, or Core ML", "no: no Mac here"),
     ("TPU, by XLA", "`torch_xla`; few shapes, so `bucketed`; bf16", "no: none here"),
     (
         "FPGA",

@@ -53,9 +53,9 @@ def fleets(
     for name, (traffic, height) in crossings.items():
         axes.scatter([traffic], [height], s=90, facecolor="white", edgecolor="black", zorder=3)
         words = f"{shown(name)}: the card pays\nfrom {traffic:,.0f} queries a day"
-        axes.annotate(words, (traffic, height), xytext=(10, -26), textcoords="offset points", fontsize=8)
+        axes.annotate(words, (traffic, height), xytext=(-10, 14), textcoords="offset points", fontsize=8, ha="right")
     axes.set(xscale="log", yscale="log", xlabel="queries a day", ylabel="dollars an hour for whole machines")
-    axes.yaxis.set_major_formatter("{x:,.2g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.margins(x=0)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return headed(figure, title=title)

@@ -65,11 +65,11 @@ def pairs_per_s_at(mfu_reached: float, *, macs_per_pair: float, peak_tflops: flo
     return mfu_reached * peak_tflops * 1e12 / (2 * macs_per_pair)
 
 
-def fed(card_pairs_per_s: float, *, tokenized_per_s: float, cores: int) -> float:
-    """Pairs a second of a card whose host tokenizes every pair: the slower of the two decides.
+def fed(card_pairs_per_s: float, *, host_pairs_per_s: float, cores: int) -> float:
+    """Pairs a second of a card whose host makes every pair ready for it: the slower of the two decides.
 
     Args:
-        tokenized_per_s: pairs that one core tokenizes in a second.
+        host_pairs_per_s: pairs that one core tokenizes and lays out in a second.
         cores: of the host that comes with the card.
     """
-    return min(card_pairs_per_s, tokenized_per_s * cores)
+    return min(card_pairs_per_s, host_pairs_per_s * cores)

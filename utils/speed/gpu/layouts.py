@@ -91,10 +91,15 @@ def packed(*, longest: int = 0) -> Layout:
     return Layout("packed", _by_length, _pack, PackedClassifier, partial(_run_packed, longest=longest))
 
 
-def filler(layout: Layout, encoded: Encoded, *, batch_size: int) -> float:
-    """The share of what the layout computes that is filler."""
-    batches = [batch for _, batch in layout.batches(encoded, batch_size=batch_size)]
-    return 1 - sum(batch.n_real for batch in batches) / sum(batch.n_computed for batch in batches)
+def token_counts(layout: Layout, queries: Sequence[Encoded], *, batch_size: int) -> list[tuple[int, int]]:
+    """(real tokens, tokens that are computed) of each batch of every query's pairs, in the layout's order."""
+    made = [batch for encoded in queries for _, batch in layout.batches(encoded, batch_size=batch_size)]
+    return [(batch.n_real, batch.n_computed) for batch in made]
+
+
+def filler(counts: Sequence[tuple[int, int]]) -> float:
+    """The share of what is computed that is filler, from `token_counts`."""
+    return 1 - sum(real for real, _ in counts) / sum(computed for _, computed in counts)
 
 
 def _as_given(lengths: Sequence[int]) -> np.ndarray:
