@@ -10,7 +10,8 @@ LINUX = "reads what only Linux tells of a process"
 MOUNT = "mounting a small file system needs Linux and its administrator"
 UNIT, NOTEBOOKS = "tests/unit", "tests/notebooks"
 SKIPS = {
-    f"{UNIT}/test_cli.py::test_what_may_not_be_read_is_to_be_made_readable_and_what_may_not_be_written_writable": WINDOWS,
+    f"{UNIT}/test_cli.py::"
+    "test_what_may_not_be_read_is_to_be_made_readable_and_what_may_not_be_written_writable": WINDOWS,
     f"{UNIT}/test_whole.py::test_a_folder_that_cannot_be_written_is_named_with_the_remedy": WINDOWS,
     f"{UNIT}/test_environment.py::"
     "test_a_command_may_open_more_files_than_its_shell_lets_it_and_too_few_are_said_with_the_remedy": WINDOWS,
