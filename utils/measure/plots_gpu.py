@@ -27,7 +27,7 @@ def batches(tokens: Mapping[str, Sequence[tuple[int, int]]], *, title: str) -> F
         axes.bar(places, real, color=COLOURS[0], label="tokens of the pairs")
         filler = {"color": "white", "edgecolor": COLOURS[1], "hatch": HATCH, "linewidth": 0.5, "label": "filler"}
         axes.bar(places, computed - real, bottom=real, **filler)
-        axes.set(xlabel=f"batch\n{shown(name)}: {1 - real.sum() / computed.sum():.0%} filler")
+        axes.set(xlabel=f"batch\n{shown(name)}: {1 - real.sum() / computed.sum():.0%} filler in these")
     panels[0][0].set_ylabel("tokens that are multiplied")
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return headed(figure, title=title)
@@ -50,10 +50,11 @@ def fleets(
     for number, (name, of_fleet) in enumerate(dollars.items()):
         style = {"color": COLOURS[number // 2 % 6], "linestyle": LINES[number % 4], "linewidth": 2.4 - 0.3 * number}
         axes.plot(queries_per_day, of_fleet, label=shown(name), **style)
-    for name, (traffic, height) in crossings.items():
+    for number, (name, (traffic, height)) in enumerate(crossings.items()):
         axes.scatter([traffic], [height], s=90, facecolor="white", edgecolor="black", zorder=3)
         words = f"{shown(name)}: the card pays\nfrom {traffic:,.0f} queries a day"
-        axes.annotate(words, (traffic, height), xytext=(-10, 14), textcoords="offset points", fontsize=8, ha="right")
+        place, side = (((-10, 14), "right"), ((10, -28), "left"))[number % 2]  # on either side, for they may lie close
+        axes.annotate(words, (traffic, height), xytext=place, textcoords="offset points", fontsize=8, ha=side)
     axes.set(xscale="log", yscale="log", xlabel="queries a day", ylabel="dollars an hour for whole machines")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.margins(x=0)

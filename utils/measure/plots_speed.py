@@ -31,7 +31,7 @@ def stacked_steps(steps: Mapping[str, Mapping[str, float]], *, title: str, unit:
         values = np.array([parts.get(name, 0.0) for parts in steps.values()])
         look = {"facecolor": f"{COLOURS[number % 6]}66", "hatch": HATCHES[number % 8], "edgecolor": "black"}
         bars = axes.barh(range(len(steps)), values, left=left, height=0.6, label=shown(name), linewidth=0.5, **look)
-        labels = [f"{value:.2g}" if value > LEAST_SHARE * longest else "" for value in values]
+        labels = [_short(value) if value > LEAST_SHARE * longest else "" for value in values]
         axes.bar_label(bars, labels, label_type="center", fontsize=8, bbox={"facecolor": "white", "pad": 1, "lw": 0})
         left += values
     for place, whole in enumerate(left):
@@ -139,6 +139,11 @@ def threads_against_processes(
     axes.invert_yaxis()
     axes.set(xlabel=f"{unit} (marks: single turns)", xlim=(0, 1.15 * most))
     return headed(figure, title=title)
+
+
+def _short(value: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _name_decades(axes: Axes) -> None:
