@@ -52,12 +52,6 @@ def _packed(tokenizer: PreTrainedTokenizerBase, longest: int) -> Layout:
     return layouts.packed(longest=longest)
 
 
-def eager_attention(module: nn.Module) -> nn.Module:
-    """Attention by its formula, matrix by matrix, in the place of the fused kernel."""
-    module.set_attn_implementation("eager")
-    return module
-
-
 WAYS = (  # what matters most comes first, for what comes last may find no time
     Way("bf16, packed", "bf16", _packed),
     Way("bf16, length-sorted", "bf16", _sorted),
@@ -65,7 +59,7 @@ WAYS = (  # what matters most comes first, for what comes last may find no time
     Way("TF32, length-sorted", "tf32", _sorted),
     Way("fp16, length-sorted", "fp16", _sorted),
     Way("bf16, padded in the order given", "bf16", _padded),
-    Way("bf16, length-sorted, attention by its formula", "bf16", _sorted, eager_attention),
+    Way("bf16, length-sorted, attention by its formula", "bf16", _sorted, compilers.AttentionByFormula),
     Way("bf16, bucketed, compiled", "bf16", _bucketed, compilers.compiled),
     Way("bf16, bucketed, compiled, CUDA graphs", "bf16", _bucketed, compilers.compiled_as_graph),
     Way("bf16, packed, compiled", "bf16", _packed, compilers.compiled),

@@ -189,10 +189,21 @@ def test_training_in_fp16_is_refused(opened, where, batch):
         training_steps.measure(opened[0], batch, targets=torch.zeros(len(PAIRS)), device=where, precision="fp16")
 
 
-def test_int8_without_torchao_says_what_to_install(monkeypatch, opened):
+def test_attention_by_its_formula_leaves_out_the_fused_kernels_within_the_module_alone():
+    class Spy(torch.nn.Module):
+        def forward(self, **batch):
+            return torch.backends.cuda.flash_sdp_enabled(), batch
+
+    before = torch.backends.cuda.flash_sdp_enabled()
+    assert compilers.AttentionByFormula(Spy())(a=1) == (False, {"a": 1})
+    assert torch.backends.cuda.flash_sdp_enabled() == before
+
+
+@pytest.mark.parametrize("change", [compilers.int8, compilers.fp8])
+def test_numbers_of_8_bits_without_torchao_say_what_to_install(monkeypatch, opened, change):
     def missing(name):
         raise ImportError(name)
 
     monkeypatch.setattr(compilers, "import_module", missing)
     with pytest.raises(ValueError, match="pip install torchao"):
-        compilers.int8(opened[0])
+        change(opened[0])

@@ -10,10 +10,24 @@ from types import ModuleType
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from utils.shrink.sparsify.structured_sparsity import two_of_four
 
 DIVISOR = 64  # of both sides of a matrix that sparse units multiply
+
+
+class AttentionByFormula(nn.Module):
+    """The module with attention matrix by matrix, in the place of a fused kernel: what that kernel is worth."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, **batch: torch.Tensor):
+        """As the module's."""
+        with sdpa_kernel(SDPBackend.MATH):
+            return self.module(**batch)
 
 
 def compiled(module: nn.Module) -> nn.Module:

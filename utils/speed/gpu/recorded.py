@@ -92,8 +92,8 @@ class Record:
 
 def write(record: Record) -> Path:
     """Keep the record in the file of its card and its data, in the place of an older one."""
-    name = re.sub(r"[^a-z0-9]+", "-", f"{record.dataset} {record.profile} {record.card}".lower()).strip("-")
-    path = settings.RESULTS / FOLDER / f"{name}.json"
+    card = re.sub(r"[^a-z0-9]+", "-", record.card.lower()).strip("-")
+    path = settings.RESULTS / FOLDER / f"{record.dataset}-{record.profile}-{card}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     return disk.write_whole(path, disk.json_text({"format": FORMAT} | asdict(record)) + "\n")
 
