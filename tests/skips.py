@@ -7,6 +7,7 @@ import pytest
 
 WINDOWS = "Windows has no such modes and limits"
 LINUX = "reads what only Linux tells of a process"
+COMPILER = "torch.compile needs a C++ compiler"
 MOUNT = "mounting a small file system needs Linux and its administrator"
 UNIT, NOTEBOOKS = "tests/unit", "tests/notebooks"
 SKIPS = {
@@ -18,6 +19,8 @@ SKIPS = {
     f"{UNIT}/test_memory.py::test_peak_of_a_child_is_its_own_and_leaves_out_its_parents_memory": LINUX,
     f"{UNIT}/test_tokens.py::test_memory_follows_the_token_limit_and_not_the_length_of_the_texts": LINUX,
     f"{UNIT}/test_ledger.py::test_row_with_a_forgotten_field_is_refused": "what was made from nothing has no parent",
+    f"{UNIT}/test_compiled.py::"
+    "test_it_compiles_when_opened_and_no_batch_of_any_size_or_length_compiles_it_again": COMPILER,
     f"{NOTEBOOKS}/test_survival.py::test_a_full_disk_is_named_and_the_next_run_with_room_ends_as_ever": MOUNT,
 }
 

@@ -5,10 +5,7 @@ A query is some five tokens, so what is left of PyTorch's time is mostly not ari
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from utils import disk
 from utils.rank import models, tokens
 from utils.rank.first_token import MASKED
+from utils.rank.runtimes.in_onnxruntime import quiet_export, write_graph
 from utils.shrink.quantize import int8_onnx
 from utils.speed.vector_store import encoder_hash
 
@@ -116,7 +114,8 @@ def export(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with disk.scratch(folder / "export") as scratch:
-        _write_graph(UnitVector(encoder).eval(), scratch / GRAPH)
+        with quiet_export(), torch.inference_mode():
+            write_graph(UnitVector(encoder).eval(), scratch / GRAPH, output="vectors")
         if precision == "int8":
             int8_onnx.dynamic(scratch / GRAPH, folder / GRAPH)
         else:
@@ -147,33 +146,3 @@ def open_encoder(folder: Path, *, threads: int) -> QueryEncoder:
         session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
         tokenizer = AutoTokenizer.from_pretrained(folder)
         return QueryEncoder(session, tokenizer, facts["encoder"], facts["precision"], facts["max_tokens"])
-
-
-def _write_graph(module: UnitVector, path: Path) -> None:
-    """By PyTorch's older exporter, as `runtimes.export_onnx`."""
-    example = torch.ones(2, 8, dtype=torch.long)
-    lengths = {name: {0: "batch_size", 1: "sequence_length"} for name in INPUTS}
-    with _quiet(), torch.inference_mode():
-        torch.onnx.export(
-            module,
-            (example, example, example),
-            str(path),
-            input_names=list(INPUTS),
-            output_names=["vectors"],
-            dynamic_axes=lengths | {"vectors": {0: "batch_size"}},
-            opset_version=17,
-            dynamo=False,
-        )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the exporter says on the way: deprecations and remarks that no reader can act on."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

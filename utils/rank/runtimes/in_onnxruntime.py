@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from torch.nn import Module
 
 from utils import disk
 from utils.rank import first_token, models
@@ -57,10 +57,10 @@ def export_onnx(folder: Path) -> Path:
     A BERT is exported without the work that nobody reads (`utils.rank.first_token`); other models as `optimum` exports
     them.
     """
-    with disk.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, _quiet_export():
+    with disk.scratch(folder.with_name(f"{folder.name}-onnx")) as partial, quiet_export():
         model, _ = models.load(folder)
         if first_token.fits(model):
-            _export_first_token(model, partial / "model.onnx")
+            write_graph(first_token.FirstTokenOnly(model).eval(), partial / "model.onnx", output="logits")
         else:
             from optimum.exporters.onnx import main_export
 
@@ -70,25 +70,28 @@ def export_onnx(folder: Path) -> Path:
     return folder / GRAPH
 
 
-def _export_first_token(model: PreTrainedModel, path: Path) -> None:
-    """By PyTorch's older exporter (`dynamo=False`), whose graphs the quantizers of today know best."""
+def write_graph(module: Module, path: Path, *, output: str) -> None:
+    """Export a module that takes what a BERT takes, by PyTorch's older exporter (`dynamo=False`).
+
+    Its graphs the quantizers of today know best. Batch and length are free; `output` is (batch_size, ...).
+    """
     names = ["input_ids", "attention_mask", "token_type_ids"]
     example = torch.ones(2, 8, dtype=torch.long)
     lengths = {name: {0: "batch_size", 1: "sequence_length"} for name in names}
     torch.onnx.export(
-        first_token.FirstTokenOnly(model).eval(),
+        module,
         (example, example, example),
         str(path),
         input_names=names,
-        output_names=["logits"],
-        dynamic_axes=lengths | {"logits": {0: "batch_size"}},
+        output_names=[output],
+        dynamic_axes=lengths | {output: {0: "batch_size"}},
         opset_version=17,
         dynamo=False,
     )
 
 
 @contextmanager
-def _quiet_export() -> Iterator[None]:
+def quiet_export() -> Iterator[None]:
     """Hide what exporters say on the way: deprecations and remarks that no reader can act on."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
