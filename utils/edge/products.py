@@ -39,7 +39,7 @@ def write(folder: Path, *, texts: Mapping[str, str], facts: Mapping[str, Facts])
 
 
 def version_of(texts: Mapping[str, str]) -> str:
-    """The catalogue's version: a hash of every product's id and text, 16 digits; the same as that of a bundle with it."""
+    """The catalogue's version: a hash of every product's id and text, 16 digits, the same as in a bundle of it."""
     return hashlib.sha256(_in_order(texts).encode()).hexdigest()[:16]
 
 

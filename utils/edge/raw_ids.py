@@ -47,12 +47,21 @@ def found_in(folder: Path, ids: Collection[str]) -> list[Found]:
     found: dict[tuple[str, str], str] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
-        wanted = [one for one in ids if path.suffix not in NUMBERS or len(one.encode()) >= LONG]
+        wanted = [one for one in ids if len(one.encode()) >= LONG or not _holds_numbers(path)]
         places = [*_in_bytes(name.encode(), ids, place="its name")]
         places += [*_in_file(path, wanted)] if wanted else []
         for user_id, place in places:
             found.setdefault((user_id, name), place)
     return [Found(user_id, name, place) for (user_id, name), place in found.items()]
+
+
+def _holds_numbers(path: Path) -> bool:
+    if path.suffix != ".npy":
+        return path.suffix in NUMBERS
+    try:
+        return np.load(path, mmap_mode="r").dtype.kind in "biufc"
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def _in_file(path: Path, ids: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -71,7 +80,7 @@ def _in_content(data: bytes, ids: Collection[str], *, place: str, depth: int) ->
 
 
 def _parts(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """What is packed into these bytes, with a name; nothing where they are no archive and no table, or a damaged one."""
+    """What is packed into these bytes, with a name; nothing where they are no archive or table, or a damaged one."""
     try:
         if data.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
