@@ -1,4 +1,4 @@
-"""A shop that changes overnight: titles, prices, stock, products that vanish; and what of an older answer is wrong then.
+"""A shop that changes overnight: titles, prices, stock, products that vanish; and what is then wrong of an answer.
 
 Days are made from the course's catalogue, which has neither prices nor stock, with a seed. What a device shows is
 compared with the shop of today, and what prevents a wrong answer is counted in bytes.

@@ -48,7 +48,7 @@ def found_in(folder: Path, ids: Collection[str]) -> list[Found]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         wanted = [one for one in ids if len(one.encode()) >= LONG or not _holds_numbers(path)]
-        places = [*_in_bytes(name.encode(), ids, place="its name")]
+        places = [*_in_bytes(name.encode(), ids, place="its name, ")]
         places += [*_in_file(path, wanted)] if wanted else []
         for user_id, place in places:
             found.setdefault((user_id, name), place)
