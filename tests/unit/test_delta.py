@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import zlib
 
 import bundles
 import numpy as np
@@ -40,8 +41,6 @@ def test_old_bundle_and_delta_are_the_new_bundle_bit_for_bit(two, made, tmp_path
 def test_it_carries_the_rows_of_changed_products_alone(two, made):
     old, new = two
     number = list(manifest.read(new).files).index("states/states.npy")
-    import zlib
-
     sent = zlib.decompress((made / f"{number}.new").read_bytes())
     texts, _ = bundles.catalogue(CHANGED, GONE)
     rows = b"".join(bundles.states(texts[one], bundles.WEIGHTS).tobytes() for one in CHANGED)

@@ -14,7 +14,7 @@ from utils.edge.manifest import Refused
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Bundles by version; another one of version 2, and one of another model."""
+    """Bundles by version, and another one of version 2."""
     folder = tmp_path_factory.mktemp("made")
     found = {
         version: bundles.make(folder / f"b{version}", version=version, changed=[f"p00{version}"])

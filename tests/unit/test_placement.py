@@ -1,4 +1,4 @@
-"""Where a query is answered decides when the answer is there, and what leaves the device: the requests themselves say."""
+"""Where a query is answered decides when the answer is there, and what leaves the device: the requests say."""
 
 import json
 

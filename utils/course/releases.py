@@ -152,14 +152,15 @@ def faults_by_update(
     Args:
         rank: the products of a query in that shop, best first.
     """
+    old, new = ([rank(shop, query) for query in queries] for shop in (before, after))
     believed = {
-        NOTHING: (before, before),
-        FACTS_ONLY: (before, Shop(after.day, before.texts, after.facts)),
-        DELTA: (after, after),
+        NOTHING: (old, before),
+        FACTS_ONLY: (old, Shop(after.day, before.texts, after.facts)),
+        DELTA: (new, after),
     }
     lines = {
-        way: [line for query in queries for line in shown(rank(ranked_in, query), shop=shop)]
-        for way, (ranked_in, shop) in believed.items()
+        way: [line for ranked in orders for line in shown(ranked, shop=shop)]
+        for way, (orders, shop) in believed.items()
     }
     return {way: faults(of_way, today=after) for way, of_way in lines.items()}
 

@@ -5,7 +5,7 @@ product that vanished costs nothing. What comes out is the new bundle bit for bi
 The idea is rsync's, with rows in the place of blocks.
 
 Source: Tridgell, Mackerras, "The rsync algorithm", Australian National University TR-CS-96-05, 1996,
-https://www.samba.org/~tridge/papers/rsync_tech_report.pdf (as in rsync's own documentation)
+https://rsync.samba.org/tech_report/
 """
 
 from __future__ import annotations
