@@ -17,6 +17,7 @@ import pandas as pd
 
 from utils.course import tables
 from utils.edge import placement, pseudonyms
+from utils.measure.row_groups import Row
 from utils.measure.timing import Timing, no_garbage_collection
 from utils.speed import cache_replay
 from utils.speed.cache import Cache, key_of
@@ -31,7 +32,7 @@ class Parts:
 
     Attributes:
         round_trip_ms: to the server and back, without its work; `server_ms` is its work.
-        device_ms: an answer that the device ranks itself; `hit_ms` one that its cache has.
+        device_ms: an answer that the device ranks itself, the look into its cache included; `hit_ms` one that it has.
         hit_rate: of the cache.
         server_bytes: what the server's model takes on its disk; `bundle_bytes` the bundle on the device.
         cache_bytes: what the cache may hold.
@@ -91,7 +92,7 @@ def forecast(parts: Parts) -> Factors:
     A cache makes D smaller and S larger.
     """
     delay = placement.at_server_ms(round_trip_ms=parts.round_trip_ms, server_ms=parts.server_ms)
-    with_cache = parts.hit_rate * parts.hit_ms + (1 - parts.hit_rate) * (parts.device_ms + parts.hit_ms)
+    with_cache = parts.hit_rate * parts.hit_ms + (1 - parts.hit_rate) * parts.device_ms
     return Factors(
         delay_ms=delay,
         delay_local=parts.device_ms / delay,
@@ -123,6 +124,32 @@ class Device:
         ranked = list(self.rank(query))
         self.cache.put(key, json.dumps(ranked).encode())
         return ranked, False
+
+
+def answer_times(
+    device: Device, queries: Sequence[str], *, clock: Callable[[], float] = time.perf_counter
+) -> tuple[Timing, Timing]:
+    """Milliseconds of each query when the device ranks it, and when it has the answer: each is asked twice.
+
+    Raises:
+        ValueError: the cache had one of them before.
+    """
+    samples: dict[bool, list[float]] = {False: [], True: []}
+    with no_garbage_collection():
+        for query in dict.fromkeys(queries):
+            for expected in (False, True):
+                start = clock()
+                _, was_cached = device.answer(query)
+                samples[expected].append(1000 * (clock() - start))
+                if was_cached != expected:
+                    raise ValueError(f"'{query}' is to be asked of an empty cache that has room for it; give another")
+    return Timing(tuple(samples[False])), Timing(tuple(samples[True]))
+
+
+def by_the_ledger(server: Row, device: Row, *, round_trip_ms: float) -> tuple[float, float]:
+    """f_local of the delay and of the storage as two rows of the ledger give them, without the catalogue's part."""
+    at_server = placement.at_server_ms(round_trip_ms=round_trip_ms, server_ms=server.speed.latency_ms.p50)
+    return device.speed.latency_ms.p50 / at_server, device.size.disk_bytes / server.size.disk_bytes
 
 
 def halves(found: Sequence[Search]) -> tuple[list[Search], list[Search]]:

@@ -20,7 +20,6 @@ from utils.measure.timing import Timing, no_garbage_collection
 
 ADDRESS = "127.0.0.1"
 TYPE = "application/json"
-MOST_BYTES = 1_000_000  # of a request
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def serve(
         wbufsize = -1
 
         def do_POST(self) -> None:
-            data = self.rfile.read(min(MOST_BYTES, int(self.headers.get("Content-Length", 0))))
+            data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             wait(delay_ms / 1000)
             with turn:
                 status, reply = _reply(self, data, answer=answer, state=state)
