@@ -89,6 +89,8 @@ def test_the_file_does_not_grow_for_ever(open_cache, tmp_path):
     cache = open_cache(max_bytes=50_000)
     for number in range(400):
         cache.put(f"key {number}", b"x" * 1_000)
+        cache.get(f"key {number - 7}")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2 * 50_000 + 400_000
     cache.close()
     assert (tmp_path / "c.sqlite").stat().st_size < 2 * 50_000 + 40_000
 

@@ -8,9 +8,9 @@ import pytest
 from datasets import Dataset
 
 from utils.course import releases
-from utils.course.at_the_edge import Device
 from utils.course.releases import DELTA, FACTS_ONLY, NOTHING, Changes, Line, Shop
 from utils.edge import delta, manifest, products
+from utils.edge.devices import Device
 from utils.edge.products import Facts
 from utils.speed.cache import Cache
 
@@ -153,6 +153,15 @@ def test_a_change_of_price_leaves_the_answer_in_the_cache_and_shows_the_new_pric
     assert was_cached and {line.price for line in releases.shown(ranked, shop=dearer)} == {500.0}
 
 
+def test_bytes_and_faults_of_each_prevention_stand_side_by_side():
+    found = {way: releases.Faults(10, n, 0, 0, 0) for n, way in enumerate((DELTA, FACTS_ONLY, NOTHING))}
+    table = releases.prevention_table(releases.Update(whole=4_000, delta=400, facts=20), found=found, cached_bytes=77)
+    assert table["bytes sent"].tolist() == ["0", "20", "400"]
+    assert table["of a whole bundle"].tolist() == ["0.00%", "0.50%", "10.00%"]
+    assert table["cached bytes made anew"].tolist() == ["0", "0", "77"]
+    assert table["wrong of lines shown"].tolist() == ["2 of 10", "1 of 10", "0 of 10"]
+
+
 def test_an_update_costs_less_by_a_delta_than_whole_and_leads_to_the_new_day(days, tmp_path):
     first, second = days
     parts = bundles.write_parts(tmp_path / "parts")
@@ -160,7 +169,7 @@ def test_an_update_costs_less_by_a_delta_than_whole_and_leads_to_the_new_day(day
     old = releases.release(tmp_path / "old", first, version=1, **same)
     new = releases.release(tmp_path / "new", second, version=2, **same)
     cost = releases.update(old, new, folder=tmp_path / "d")
-    assert 0 < cost.delta < cost.facts < cost.whole
+    assert 0 < cost.facts < cost.delta + cost.facts < cost.whole == delta.n_bytes(new)
     found = delta.apply(old, tmp_path / "d", folder=tmp_path / "applied")
     assert manifest.read(found).catalogue_version == second.version != first.version
     assert products.read_texts(found / "catalogue") == second.texts

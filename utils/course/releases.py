@@ -7,6 +7,7 @@ compared with the shop of today, and what prevents a wrong answer is counted in 
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from utils.course import tables
 from utils.data.catalogue import Catalogue
 from utils.edge import bundle, delta, products
+from utils.edge.manifest import CATALOGUE
 from utils.edge.products import Facts
 
 SHARES = {"titles": 0.01, "prices": 0.05, "stock": 0.03, "gone": 0.005}  # of all products, a day
@@ -174,7 +176,7 @@ def fault_table(found: Mapping[str, Faults]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Update:
-    """What a day's change costs a device in bytes, by how it is sent; `facts` are prices and stock alone."""
+    """What a day's change costs a device in bytes, by how it is sent; `facts` are prices and stock alone, packed."""
 
     whole: int
     delta: int
@@ -197,5 +199,25 @@ def update(old: Path, new: Path, *, folder: Path) -> Update:
         Refused: a bundle is damaged.
     """
     of_delta = delta.make(old, new, folder=folder)
-    facts = new / "catalogue" / products.FACTS
-    return Update(whole=delta.n_bytes(new), delta=of_delta, facts=facts.stat().st_size)
+    facts = zlib.compress((new / CATALOGUE / products.FACTS).read_bytes(), 9)
+    return Update(whole=delta.n_bytes(new), delta=of_delta, facts=len(facts))
+
+
+def prevention_table(update: Update, *, found: Mapping[str, Faults], cached_bytes: int) -> pd.DataFrame:
+    """What each way of answering sends to the device, what it throws away of its cache, and the faults that are left.
+
+    Args:
+        found: as `faults_by_update` gives them.
+        cached_bytes: of answers that are made anew because the catalogue's version stands in their key.
+    """
+    sent = {NOTHING: 0, FACTS_ONLY: update.facts, DELTA: update.delta}
+    return tables.from_rows(
+        {
+            "answered by": way,
+            "bytes sent": f"{n_bytes:,}",
+            "of a whole bundle": f"{n_bytes / update.whole:.2%}",
+            "cached bytes made anew": f"{cached_bytes if way == DELTA else 0:,}",
+            "wrong of lines shown": f"{found[way].n_wrong:,} of {found[way].n_lines:,}",
+        }
+        for way, n_bytes in sent.items()
+    )

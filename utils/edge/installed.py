@@ -38,7 +38,7 @@ class Place:
             return None
 
     def current(self) -> Path:
-        """The folder of the bundle in use.
+        """The folder of the bundle in use, as it was verified when it was installed.
 
         Raises:
             ValueError: there is none.

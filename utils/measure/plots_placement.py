@@ -12,6 +12,7 @@ from matplotlib.ticker import NullLocator
 from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, shown
 
 LINES = ("-", "--", ":", "-.")
+TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 LEVELS = (1, 2, 5, 10, 20, 50, 100)  # times sooner
 
 
@@ -23,26 +24,29 @@ def when_local_wins(
     points: Mapping[str, tuple[float, float]],
     title: str,
 ) -> Figure:
-    """How many times sooner the device answers, over the round trip and its slowness; left of the thick line it loses.
+    """How many times sooner the device answers, over the round trip and its slowness; in the hatched part it loses.
 
     Args:
         speedups: (n_slowdowns, n_round_trips), as `placement.speedups` gives them.
         points: (round trip in ms, slowdown) of what was measured, by name.
     """
     figure, axes = plt.subplots(figsize=WIDE, layout="constrained")
+    axes.set(xscale="log", yscale="log", xlabel="round trip to the server, ms (logarithmic)")
     where = (np.asarray(round_trips_ms), np.asarray(slowdowns), speedups)
     axes.contourf(*where, levels=[0, 1], colors=["#e8e8e8"], hatches=["///"])
     levels = [level for level in LEVELS if speedups.min() < level < speedups.max()]
     if levels:
         widths = [2.5 if level == 1 else 1.0 for level in levels]
         drawn = axes.contour(*where, levels=levels, colors="black", linewidths=widths)
-        axes.clabel(drawn, fmt={level: f"{level} ×" for level in levels}, fontsize=8)
+        axes.clabel(drawn, fmt={level: f"{level} ×" for level in levels}, fontsize=8, inline_spacing=2)
     for number, (name, (round_trip, slowdown)) in enumerate(points.items()):
         look = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "markeredgecolor": "black"}
-        axes.plot([round_trip], [slowdown], linestyle="none", markersize=9, label=shown(name), **look)
-    axes.set(xscale="log", yscale="log", xlabel="round trip to the server, ms (logarithmic)")
+        axes.plot([round_trip], [slowdown], linestyle="none", markersize=9, clip_on=False, label=shown(name), **look)
     axes.set_ylabel("device, times slower than this machine")
-    axes.set_yticks(list(slowdowns)[:: max(1, len(slowdowns) // 5)])
+    axes.set_yticks([tick for tick in TICKS if min(slowdowns) <= tick <= max(slowdowns)])
+    if (speedups < 1).any():
+        corner = {"xy": (0.02, 0.95), "xycoords": "axes fraction", "va": "top", "bbox": {"facecolor": "white", "lw": 0}}
+        axes.annotate("the server answers sooner", **corner, fontsize=9)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
