@@ -168,6 +168,7 @@ def test_an_update_costs_less_by_a_delta_than_whole_and_leads_to_the_new_day(day
     same = {"model": parts["model"], "store": parts["store"]}
     old = releases.release(tmp_path / "old", first, version=1, **same)
     new = releases.release(tmp_path / "new", second, version=2, **same)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old", "parts"]  # and nothing beside them
     cost = releases.update(old, new, folder=tmp_path / "d")
     assert 0 < cost.facts < cost.delta + cost.facts < cost.whole == delta.n_bytes(new)
     found = delta.apply(old, tmp_path / "d", folder=tmp_path / "applied")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pandas as pd
 
+from utils import disk
 from utils.course import tables
 from utils.data.catalogue import Catalogue
 from utils.edge import bundle, delta, products
@@ -184,11 +185,20 @@ class Update:
 
 
 def release(
-    folder: Path, shop: Shop, *, version: int, model: Path, store: Path, weights: str = "model.safetensors"
+    folder: Path,
+    shop: Shop,
+    *,
+    version: int,
+    model: Path,
+    store: Path,
+    weights: str = "model.safetensors",
+    files: Iterable[str] | None = None,
 ) -> Path:
-    """A bundle of this day's shop with a model and the states that it made; raises as `bundle.make`."""
-    catalogue = products.write(folder.with_name(f"{folder.name}-catalogue"), texts=shop.texts, facts=shop.facts)
-    bundle.make(folder, version=version, model=model, store=store, catalogue=catalogue, weights=weights)
+    """A bundle of this day's shop with a model and the states that it made; arguments and errors of `bundle.make`."""
+    with disk.scratch(folder.with_name(f"{folder.name}-catalogue")) as beside:
+        catalogue = products.write(beside / CATALOGUE, texts=shop.texts, facts=shop.facts)
+        parts = {"model": model, "store": store, "catalogue": catalogue}
+        bundle.make(folder, version=version, weights=weights, files=files, **parts)
     return folder
 
 
