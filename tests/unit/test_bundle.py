@@ -100,7 +100,7 @@ def test_a_name_that_leads_out_of_the_bundle_is_refused(copy, name):
 
 
 def test_states_of_another_model_are_refused_when_the_bundle_is_made(tmp_path):
-    with pytest.raises(Refused, match="its states are of model 00ff, and its model is .*; make the states again"):
+    with pytest.raises(Refused, match="^b: its states are of model 00ff, and its model is .*; make the states again"):
         bundles.make(tmp_path / "b", version=1, made_by="00ff")
     assert not (tmp_path / "b").exists()
     silent = bundles.write_parts(tmp_path / "silent")

@@ -96,7 +96,7 @@ def test_steps_that_make_other_bytes_are_refused_by_the_manifest(two, made, tmp_
     assert '"model/config.json": "model/config.json"' in text
     swapped = text.replace('"model/config.json": "model/config.json"', '"model/config.json": "states/index.json"')
     (bad / "delta.json").write_text(swapped)
-    with pytest.raises(Refused, match="model/config.json has .* bytes and must have"):
+    with pytest.raises(Refused, match="^applied: model/config.json has .* bytes and must have"):
         delta.apply(two[0], bad, folder=tmp_path / "applied")
 
 

@@ -66,7 +66,11 @@ def answer_times(
 
 @dataclass(frozen=True)
 class Lived:
-    """What devices lived through in a replay, all searches of all devices together."""
+    """What devices lived through in a replay, all searches of all devices together.
+
+    Attributes:
+        cache_bytes: of a device's cache on its disk, the mean.
+    """
 
     n_devices: int
     n_searches: int
@@ -82,7 +86,7 @@ class Lived:
 
 def halves(found: Sequence[Search]) -> tuple[list[Search], list[Search]]:
     """The searches of the first half of the time, and those of the second."""
-    middle = found[-1].at_s / 2
+    middle = found[-1].at_s / 2 if found else 0.0
     return [one for one in found if one.at_s < middle], [one for one in found if one.at_s >= middle]
 
 
@@ -122,7 +126,7 @@ def live(
                 _, is_hit = device.answer(search.query)
                 samples.append(1000 * (clock() - start))
                 hits += is_hit
-        n_bytes += cache.stats.n_bytes
         cache.close()
+        n_bytes += cache.path.stat().st_size
     n_devices, n_searches = len(of_users), len(samples)
     return Lived(n_devices, n_searches, hits / max(1, n_searches), Timing(tuple(samples)), n_bytes / max(1, n_devices))

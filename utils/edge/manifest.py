@@ -105,17 +105,17 @@ def read(folder: Path) -> Manifest:
         found = json.loads((folder / NAME).read_text(encoding="utf-8"))
         kind = found["format"]
     except FileNotFoundError:
-        raise Refused(f"{folder.name}: {NAME} is missing, so this is no whole bundle; {AGAIN}") from None
+        raise Refused(f"{_shown(folder)}: {NAME} is missing, so this is no whole bundle; {AGAIN}") from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise Refused(f"{folder.name}: {NAME} is damaged or cut short; {AGAIN}") from None
+        raise Refused(f"{_shown(folder)}: {NAME} is damaged or cut short; {AGAIN}") from None
     if kind != FORMAT:
         raise Refused(
-            f"{folder.name}: it is of format '{kind}', and this program reads '{FORMAT}'; fetch a bundle of that format"
+            f"{_shown(folder)}: it is of format '{kind}', and this program reads '{FORMAT}'; fetch a bundle of that format"
         )
     try:
         return Manifest.model_validate(found)
     except ValidationError as error:
-        raise Refused(f"{folder.name}: {NAME} is damaged ({disk.first_error(error)}); {AGAIN}") from None
+        raise Refused(f"{_shown(folder)}: {NAME} is damaged ({disk.first_error(error)}); {AGAIN}") from None
 
 
 def verify(folder: Path) -> Manifest:
@@ -130,11 +130,11 @@ def verify(folder: Path) -> Manifest:
     for name, file in manifest.files.items():
         path = folder / name
         if not path.is_file():
-            raise Refused(f"{folder.name}: {name} is missing; {AGAIN}")
+            raise Refused(f"{_shown(folder)}: {name} is missing; {AGAIN}")
         if (n_bytes := path.stat().st_size) != file.bytes:
-            raise Refused(f"{folder.name}: {name} has {n_bytes:,} bytes and must have {file.bytes:,}; {AGAIN}")
+            raise Refused(f"{_shown(folder)}: {name} has {n_bytes:,} bytes and must have {file.bytes:,}; {AGAIN}")
         if disk.sha256(path) != file.sha256:
-            raise Refused(f"{folder.name}: {name} is not the file that was made, its sha256 differs; {AGAIN}")
+            raise Refused(f"{_shown(folder)}: {name} is not the file that was made, its sha256 differs; {AGAIN}")
     require_one_model(folder, manifest=manifest)
     return manifest
 
@@ -150,18 +150,24 @@ def require_one_model(folder: Path, *, manifest: Manifest) -> None:
     """
     weights = manifest.files.get(manifest.weights)
     if weights is None or weights.sha256[:N_DIGITS] != manifest.model_hash:
-        raise Refused(f"{folder.name}: {manifest.weights} is not the model {manifest.model_hash}; {AGAIN}")
+        raise Refused(f"{_shown(folder)}: {manifest.weights} is not the model {manifest.model_hash}; {AGAIN}")
     of_states = states_facts(folder / STATES)
     if (maker := of_states.get("model_hash")) != manifest.model_hash:
         raise Refused(
-            f"{folder.name}: its states are of model {maker}, and its model is {manifest.model_hash}; "
+            f"{_shown(folder)}: its states are of model {maker}, and its model is {manifest.model_hash}; "
             "make the states again with this model"
         )
     for found in (catalogue_version(folder / CATALOGUE), of_states.get("catalogue_version")):
         if found not in (None, manifest.catalogue_version):
             raise Refused(
-                f"{folder.name}: its parts are of catalogues {found} and {manifest.catalogue_version}; make it again"
+                f"{_shown(folder)}: its parts are of catalogues {found} and {manifest.catalogue_version}; make it again"
             )
+
+
+def _shown(folder: Path) -> str:
+    """The bundle's name in a message; while it is being made its folder has another one."""
+    name = folder.name
+    return name.removeprefix(disk.PARTIAL).partition("-")[2] if name.startswith(disk.PARTIAL) else name
 
 
 def states_facts(folder: Path) -> dict:

@@ -111,7 +111,7 @@ def _columns(table: pa.Table) -> Iterator[tuple[str, bytes]]:
 
 def _in_database(path: Path, ids: Collection[str]) -> Iterator[tuple[str, str]]:
     """In the cells of an SQLite file, which lie in it without anything between them."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
