@@ -110,7 +110,8 @@ def read(folder: Path) -> Manifest:
         raise Refused(f"{_shown(folder)}: {NAME} is damaged or cut short; {AGAIN}") from None
     if kind != FORMAT:
         raise Refused(
-            f"{_shown(folder)}: it is of format '{kind}', and this program reads '{FORMAT}'; fetch a bundle of that format"
+            f"{_shown(folder)}: it is of format '{kind}', and this program reads '{FORMAT}'; "
+            "fetch a bundle of that format"
         )
     try:
         return Manifest.model_validate(found)
