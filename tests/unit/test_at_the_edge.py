@@ -93,3 +93,9 @@ def test_the_table_of_what_is_sent_has_every_placement_and_nothing_for_the_devic
     assert table.index.tolist() == list(placement.PLACEMENTS)
     assert table.loc[placement.DEVICE].tolist() == ["–", "0", "nothing"]
     assert table.loc[placement.SERVER, "fields"] == "user, query, history"
+
+
+def test_a_shop_without_events_gets_searches_drawn_from_its_train_queries(tmp_path):
+    shop = SimpleNamespace(events=None, train_queries=lambda: ["red sofa"])
+    found = at_the_edge.private_searches(SimpleNamespace(catalogue=shop, folder=tmp_path))
+    assert len(found) == at_the_edge.STAND_IN["n_searches"] and {one.query for one in found} == {"red sofa"}
