@@ -6,18 +6,34 @@ through the second half, each with its own cache, then say how right it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from utils.course import tables
+from utils.data import candidates
+from utils.data.candidates import Bm25
 from utils.edge import placement, pseudonyms
 from utils.edge.devices import Lived
 from utils.measure.row_groups import Row
+from utils.rank.ranker import Ranker
 from utils.speed import cache_replay
 from utils.speed.cache_replay import Search
+
+
+def ranked(query: str, *, texts: Mapping[str, str], bm25: Bm25, ranker: Ranker, n_candidates: int) -> list[str]:
+    """A query's products, best first: BM25's candidates of those that the shop has, in the ranker's order.
+
+    Args:
+        texts: what the shop has today, by product_id; the index may be of another day.
+    """
+    (found,) = candidates.top(bm25, [query], n_candidates=n_candidates)
+    ids = [one for one, _ in found if one in texts]
+    scores = ranker.score([(query, texts[one]) for one in ids])
+    return [ids[place] for place in np.argsort(-scores, kind="stable")]
 
 
 @dataclass(frozen=True)
