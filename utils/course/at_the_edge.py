@@ -6,7 +6,7 @@ through the second half, each with its own cache, then say how right it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,19 @@ def ranked(query: str, *, texts: Mapping[str, str], bm25: Bm25, ranker: Ranker, 
     ids = [one for one, _ in found if one in texts]
     scores = ranker.score([(query, texts[one]) for one in ids])
     return [ids[place] for place in np.argsort(-scores, kind="stable")]
+
+
+def server_of(ranker: Ranker, **how: object) -> Callable[[dict], dict]:
+    """What a server answers with this ranker: from a request's query to the products in order.
+
+    Args:
+        how: as `ranked` takes them.
+    """
+
+    def answer(request: dict) -> dict:
+        return {"ranked": ranked(request["query"], ranker=ranker, **how)}
+
+    return answer
 
 
 @dataclass(frozen=True)
