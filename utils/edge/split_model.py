@@ -123,16 +123,16 @@ class SplitModel(nn.Module):
         if self.plan.meeting == "layers":
             hidden = torch.where(token_type_ids[:, :, None] == 1, self.expand(self.compress(hidden)), hidden)
             return SequenceClassifierOutput(logits=self._upper(hidden, kept))
-        logits = self.join(self._for_query(query), self._for_product(product))
+        logits = self.join(self.for_query(query), self.for_product(product))
         return SequenceClassifierOutput(logits=logits[:, None])
 
     def query_part(self, batch: Mapping[str, Tensor]) -> Part:
         """The query's side: (n_queries, n_tokens, d), one vector a query where the meeting is "vectors"."""
-        return self._for_query(self._alone(**batch))
+        return self.for_query(self.alone(**batch))
 
     def product_part(self, batch: Mapping[str, Tensor]) -> Part:
         """The product's side, which is what is stored: (n_products, n_tokens, d), one vector where it is "vectors"."""
-        return self._for_product(self._alone(**batch))
+        return self.for_product(self.alone(**batch))
 
     def join(self, query: Part, product: Part) -> Tensor:
         """Scores (n_pairs,) of a query's side with as many products' sides; a single query meets all of them."""
@@ -158,7 +158,7 @@ class SplitModel(nn.Module):
             kept = kept | (mine & ((place < room - 1) | is_end))
         return positions, kept
 
-    def _alone(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Part:
+    def alone(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Part:
         positions, kept = self._places(attention_mask, token_type_ids)
         return Part(self._lower(input_ids, token_type_ids, positions, seen=kept[:, None, None, :]), kept)
 
@@ -184,17 +184,17 @@ class SplitModel(nn.Module):
         attended = last.attention.output(attended, first)
         return self.head(last.output(last.intermediate(attended), attended))
 
-    def _for_product(self, part: Part) -> Part:
+    def for_product(self, part: Part) -> Part:
         if self.plan.meeting == "layers":
             return Part(self.compress(part.states), part.mask)
         states, mask = _mean(part) if self.plan.meeting == "vectors" else part
         return Part(nn.functional.normalize(self.compress(states), dim=-1), mask)
 
-    def _for_query(self, part: Part) -> Part:
+    def for_query(self, part: Part) -> Part:
         """As of a product, but times the token's weight, which is above 0 and so may stand before the maximum."""
         if self.plan.meeting == "layers":
             return part
-        states, mask = self._for_product(part)
+        states, mask = self.for_product(part)
         weight = self.scale if self.plan.meeting == "vectors" else nn.functional.softplus(self.weigh(part.states))
         return Part(states * weight, mask)
 
