@@ -22,6 +22,9 @@ from utils.rank.first_token import MASKED
 Meeting = Literal["layers", "tokens", "vectors"]
 
 
+TOKENS_LOOKED_AT = 4096  # of the vocabulary, by which a projection begins
+
+
 @dataclass(frozen=True)
 class Split:
     """Where query and product meet.
@@ -96,19 +99,10 @@ class SplitModel(nn.Module):
         d_model, joins = self.config.hidden_size, plan.meeting == "layers"
         self.upper = bert.encoder.layer[plan.n_apart :] if joins else nn.ModuleList()
         self.head = nn.Sequential(bert.pooler, student.classifier) if joins else None
-        self.compress = nn.Linear(d_model, plan.d_stored, bias=False) if plan.d_stored else nn.Identity()
+        self.compress = nn.Linear(d_model, plan.d_stored) if plan.d_stored else nn.Identity()
         self.expand = nn.Linear(plan.d_stored, d_model) if plan.d_stored and joins else nn.Identity()
         self.weigh = nn.Linear(d_model, 1) if plan.meeting == "tokens" else None
         self.scale = nn.Parameter(torch.tensor(10.0)) if plan.meeting == "vectors" else None
-        self._start()
-
-    def _start(self) -> None:
-        """Begin with projections that keep lengths and angles as well as so few numbers can."""
-        if self.plan.d_stored:
-            nn.init.orthogonal_(self.compress.weight)
-        if isinstance(self.expand, nn.Linear):
-            self.expand.weight.data = self.compress.weight.data.T.clone()
-            nn.init.zeros_(self.expand.bias)
         if self.weigh is not None:
             nn.init.zeros_(self.weigh.weight)
             nn.init.constant_(self.weigh.bias, 3.0)
@@ -139,7 +133,7 @@ class SplitModel(nn.Module):
         if self.plan.meeting != "layers":
             return best_matches(query, product)
         hidden = self.expand(product.states)
-        n_pairs = len(hidden)
+        n_pairs = hidden.shape[0]  # and not len(), which a traced graph would take for a constant
         joined = torch.cat([query.states.expand(n_pairs, -1, -1), hidden], dim=1)
         return self._upper(joined, torch.cat([query.mask.expand(n_pairs, -1), product.mask], dim=1))[:, 0]
 
@@ -215,7 +209,34 @@ def split(student: PreTrainedModel, plan: Split) -> SplitModel:
         raise ValueError(
             f"{plan.n_query} and {plan.n_product} tokens; the student knows {config.max_position_embeddings} positions"
         )
-    return SplitModel(copy.deepcopy(student), plan).eval()
+    model = SplitModel(copy.deepcopy(student), plan).eval()
+    if plan.d_stored:
+        start_projection(model)
+    return model
+
+
+@torch.no_grad()
+def start_projection(model: SplitModel) -> None:
+    """Let the projection begin, in place, with the directions in which the states of single tokens differ most.
+
+    Its centre is their mean, so that different tokens start at about a right angle; without that all states of a BERT
+    point the same way. Where layers join, the way back begins as its inverse. No text is needed.
+
+    Raises:
+        ValueError: more numbers than there are directions.
+    """
+    n_vocab, d_stored = model.config.vocab_size, model.plan.d_stored
+    ids = torch.linspace(0, n_vocab - 1, min(n_vocab, TOKENS_LOOKED_AT)).long()[:, None]
+    states, _ = model.alone(ids, torch.ones_like(ids), torch.ones_like(ids))
+    centre, states = states[:, 0].mean(dim=0), states[:, 0]
+    _, _, directions = torch.linalg.svd(states - centre, full_matrices=False)
+    if d_stored > len(directions):
+        raise ValueError(f"d_stored is {d_stored}; states differ in {len(directions)} directions, give as many at most")
+    model.compress.weight.copy_(directions[:d_stored])
+    model.compress.bias.copy_(-directions[:d_stored] @ centre)
+    if isinstance(model.expand, nn.Linear):
+        model.expand.weight.copy_(directions[:d_stored].T)
+        model.expand.bias.copy_(centre)
 
 
 def plain_fields(config: PretrainedConfig) -> dict:

@@ -14,9 +14,7 @@ from utils.measure.plots_style import COLOURS, MARKERS, WIDE, finish, shown
 LEAST_HEIGHT = 0.1  # of the quality's axis, so that a thousandth does not look like a cliff
 
 
-def quality_by_macs(
-    points: Mapping[str, tuple[float, float]], *, whole: tuple[float, float], title: str
-) -> Figure:
+def quality_by_macs(points: Mapping[str, tuple[float, float]], *, whole: tuple[float, float], title: str) -> Figure:
     """NDCG@10 on valid against the MACs of a query when it comes, a mark for each place of meeting.
 
     Args:
