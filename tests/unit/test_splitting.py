@@ -16,6 +16,7 @@ from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
 from utils.shrink import recipe as recipes
 from utils.shrink.distil import scored_pairs
+from utils.shrink.prune import vocabulary
 from utils.shrink.recipe import Recipe
 
 TOKENS, LAYERS = Split(1, "tokens", 16), Split(1, "layers", 16)
@@ -36,12 +37,12 @@ def run(small_folder, tmp_path_factory):
     shop = catalogue.load("synthetic", profile=profile)
     made = Run("11_edge", profile, "synthetic", 0, folder, shop, {"cores": 1})
     model, tokenizer = models.load(small_folder)
+    texts = [*shop.products["text"][:], *shop.train_queries()]
+    tokenizer = vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
     for name in ("teacher", "student"):
         with stages.whole(made.stage(name), notebook="04_distill") as partial:
-            models.save(model, tokenizer=tokenizer, folder=partial / "model", max_tokens=64)
-            for path in (partial / "model").iterdir():
-                path.rename(partial / path.name)
-            (partial / "model").rmdir()
+            model.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
     recipes.keep(Recipe(), folder=folder)
     pairs = scored_pairs.score(WordsInCommon(), scored_pairs.draw(shop, n_unlabelled=120, seed=0))
     hashes = {"teacher_hash": teachers.of_run(made).weights, "data_hash": shop.hash}

@@ -39,11 +39,14 @@ BY_VALUE = ("utils.course.run:Run", "utils.shrink.recipe:Recipe")  # count by wh
 
 
 def plans(n_layers: int) -> list[Split]:
-    """The places of meeting that notebook 11 compares, the earliest first, for a student of so many layers."""
-    found = [Split(n_apart, "layers") for n_apart in range(n_layers)]
-    if n_layers > 1:
-        found.append(Split(n_layers - 1, "layers", 64))
-    return [*found, Split(n_layers, "tokens", 32), Split(n_layers, "vectors")]
+    """The places of meeting that notebook 11 compares, the earliest first, for a student of so many layers.
+
+    Where the last layer alone joins, it learns next to nothing in so few steps; that place is left out.
+    """
+    early = min(1, n_layers - 1)
+    late = [Split(n_apart, "tokens", 32) for n_apart in sorted({1, n_layers})]
+    layers = [Split(n_apart, "layers") for n_apart in range(early + 1)]
+    return [*layers, Split(early, "layers", 64), *late, Split(1, "vectors", 128)]
 
 
 def usual_steps(run: Run) -> int:
