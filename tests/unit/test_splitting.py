@@ -1,53 +1,25 @@
 """Split students of a run: learned from its scored pairs, kept with what they were made of, chosen on valid."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+import split_runs
 import torch
 
-from utils import disk, settings
-from utils.course import splitting, stages, teachers
-from utils.course.run import Run
+from utils import disk
+from utils.course import splitting, stages
 from utils.course.splitting import Sweep, Trial
-from utils.data import catalogue
 from utils.edge.split_model import Split
 from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
 from utils.shrink import recipe as recipes
-from utils.shrink.distil import scored_pairs
-from utils.shrink.prune import vocabulary
 from utils.shrink.recipe import Recipe
 
 TOKENS, LAYERS = Split(1, "tokens", 16), Split(1, "layers", 16)
 
 
-class WordsInCommon:
-    """A teacher whose scores are plain to see."""
-
-    def score(self, pairs):
-        return np.array([3.0 * len({*q.split()} & {*p.lower().split()}) for q, p in pairs], dtype=np.float32)
-
-
 @pytest.fixture(scope="module")
 def run(small_folder, tmp_path_factory):
-    """A run as notebook 04 leaves it, of a small shop, with a student of two layers."""
-    profile = dataclasses.replace(settings.profile("ci"), n_valid_queries=8, n_stop_queries=2, batch_size=8)
-    folder = tmp_path_factory.mktemp("run")
-    shop = catalogue.load("synthetic", profile=profile)
-    made = Run("11_edge", profile, "synthetic", 0, folder, shop, {"cores": 1})
-    model, tokenizer = models.load(small_folder)
-    texts = [*shop.products["text"][:], *shop.train_queries()]
-    tokenizer = vocabulary.keep_tokens(model, tokenizer, keep=vocabulary.kept_tokens(tokenizer, texts))
-    for name in ("teacher", "student"):
-        with stages.whole(made.stage(name), notebook="04_distill") as partial:
-            model.save_pretrained(partial)
-            tokenizer.save_pretrained(partial)
-    recipes.keep(Recipe(), folder=folder)
-    pairs = scored_pairs.score(WordsInCommon(), scored_pairs.draw(shop, n_unlabelled=120, seed=0))
-    hashes = {"teacher_hash": teachers.of_run(made).weights, "data_hash": shop.hash}
-    scored_pairs.save(pairs, folder=folder / "scored_pairs", **hashes)
-    return made
+    return split_runs.make(tmp_path_factory.mktemp("run"), small_folder=small_folder)
 
 
 @pytest.fixture(scope="module")

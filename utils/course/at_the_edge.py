@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.course import tables
+from utils import disk
+from utils.course import releases, tables
+from utils.course.releases import Shop
 from utils.data import candidates
 from utils.data.candidates import Bm25
-from utils.edge import placement, pseudonyms
+from utils.edge import engines, in_split, manifest, placement, product_store, pseudonyms, split_folder
 from utils.edge.devices import Lived
 from utils.measure.row_groups import Row
+from utils.rank import runtimes
 from utils.rank.ranker import Ranker
 from utils.speed import cache_replay
 from utils.speed.cache_replay import Search
@@ -34,6 +37,35 @@ def ranked(query: str, *, texts: Mapping[str, str], bm25: Bm25, ranker: Ranker, 
     ids = [one for one, _ in found if one in texts]
     scores = ranker.score([(query, texts[one]) for one in ids])
     return [ids[place] for place in np.argsort(-scores, kind="stable")]
+
+
+def in_shop(**how: object) -> Callable[[Shop, str], list[str]]:
+    """How a query is ranked in the shop of one day, for `releases.faults_by_update`.
+
+    Args:
+        how: what else `ranked` takes.
+    """
+    return lambda shop, query: ranked(query, texts=shop.texts, **how)
+
+
+def release(run, shop: Shop, *, version: int, folder: Path) -> Path:
+    """A bundle of the stage `split` for this day's shop: its graphs, and the states of every product in int8.
+
+    The weights stay behind: on the device the graphs are run.
+    """
+    stage = run.stage("split")
+    shipped = [path.relative_to(stage) for path in runtimes.shipped_files(stage, runtime=engines.SPLIT)]
+    files = [str(path) for path in shipped if path.parts[0] != in_split.STORE]
+    model, tokenizer = split_folder.load(stage)
+    with disk.scratch(folder.with_name(f"{folder.name}-states")) as store:
+        product_store.build(shop.texts.values(), model=model, tokenizer=tokenizer, folder=store / in_split.STORE)
+        parts = {"model": stage, "store": store / in_split.STORE, "weights": in_split.FACTS, "files": files}
+        return releases.release(folder, shop, version=version, **parts)
+
+
+def open_bundle(folder: Path, *, threads: int) -> in_split.SplitRanker:
+    """The ranker of an installed bundle: its graphs, and the states beside them."""
+    return in_split.open_parts(folder / manifest.MODEL, store=folder / manifest.STATES, threads=threads)
 
 
 def server_of(ranker: Ranker, **how: object) -> Callable[[dict], dict]:

@@ -173,18 +173,23 @@ def open_split(folder: Path, *, threads: int, max_tokens: int, batch_size: int, 
     Raises:
         ValueError: a file is missing or damaged, or graphs and store are not of one model.
     """
+    return open_parts(folder, store=Path(folder) / STORE, threads=threads, batch_size=batch_size)
+
+
+def open_parts(folder: Path, *, store: Path, threads: int, batch_size: int = 32) -> SplitRanker:
+    """As `open_split`, with the store in another folder, as a bundle has it."""
     folder, plan = Path(folder), split_folder.read_plan(folder)
     facts = disk.read_object(folder / FACTS)
     for name, written in (facts.get("sha256") or {SIDES: None}).items():
         if not (folder / name).is_file() or disk.sha256(folder / name) != written:
             raise ValueError(f"{folder / name}: is missing, damaged, or not the one that {FACTS} names; {AGAIN}")
-    store = product_store.open_store(folder / STORE, model_hash=facts["model_hash"])
+    opened = product_store.open_store(store, model_hash=facts["model_hash"])
     with models.readable(folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
     sides, join = _session(folder / SIDES, threads=threads), best_matches
     if plan.meeting == "layers":
         join = partial(layers_join, _session(folder / JOIN, threads=threads))
-    return SplitRanker(sides, join, store, tokenizer, plan, batch_size)
+    return SplitRanker(sides, join, opened, tokenizer, plan, batch_size)
 
 
 def _session(path: Path, *, threads: int) -> InferenceSession:
