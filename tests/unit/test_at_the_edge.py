@@ -4,11 +4,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import made
+import numpy as np
 import pytest
 from datasets import Dataset
 
 from utils.course import at_the_edge
 from utils.course.at_the_edge import Factors, Parts
+from utils.data import candidates
 from utils.data.catalogue import Catalogue
 from utils.edge import devices, placement, pseudonyms, raw_ids
 from utils.edge.devices import Lived
@@ -93,3 +95,20 @@ def test_the_table_of_what_is_sent_has_every_placement_and_nothing_for_the_devic
     assert table.index.tolist() == list(placement.PLACEMENTS)
     assert table.loc[placement.DEVICE].tolist() == ["–", "0", "nothing"]
     assert table.loc[placement.SERVER, "fields"] == "user, query, history"
+
+
+def test_a_shop_without_events_gets_searches_drawn_from_its_train_queries(tmp_path):
+    shop = SimpleNamespace(events=None, train_queries=lambda: ["red sofa"])
+    found = at_the_edge.private_searches(SimpleNamespace(catalogue=shop, folder=tmp_path))
+    assert len(found) == at_the_edge.STAND_IN["n_searches"] and {one.query for one in found} == {"red sofa"}
+
+
+def test_candidates_stand_in_the_rankers_order_and_what_the_shop_no_longer_has_is_left_out():
+    texts = {"p1": "red sofa", "p2": "blue sofa", "p3": "green sofa", "p4": "lamp"}
+    products = Dataset.from_dict({"product_id": list(texts), "text": list(texts.values())})
+    bm25 = candidates.build(SimpleNamespace(products=products))
+    longest = SimpleNamespace(score=lambda pairs: np.array([len(text) for _, text in pairs], dtype=np.float32))
+    how = {"bm25": bm25, "ranker": longest, "n_candidates": 10}
+    assert at_the_edge.ranked("sofa", texts=texts, **how) == ["p3", "p2", "p1"]
+    assert at_the_edge.ranked("sofa", texts={"p1": "a long red sofa", "p2": "blue sofa"}, **how) == ["p1", "p2"]
+    assert at_the_edge.ranked("unheard", texts=texts, **how) == []

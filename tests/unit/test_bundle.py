@@ -145,3 +145,16 @@ def test_price_and_stock_filter_an_answer_after_it_was_ranked(made):
 def test_a_product_with_a_text_and_no_price_is_refused(tmp_path):
     with pytest.raises(ValueError, match="product 'b' has a text and no facts, or facts and no text"):
         products.write(tmp_path / "c", texts={"a": "x", "b": "y"}, facts={"a": Facts(1.0, True)})
+
+
+def test_a_model_may_be_known_by_a_file_that_names_it_so_that_its_graphs_travel_alone(tmp_path):
+    parts = bundles.write_parts(tmp_path / "parts")
+    model_hash = hashlib.sha256(bundles.WEIGHTS).hexdigest()[:16]
+    for name, facts in {"ranker.json": {"model_hash": model_hash}, "other.json": {"model_hash": "0" * 16}}.items():
+        (parts["model"] / name).write_text(json.dumps(facts))
+    (parts["model"] / "sides.onnx").write_bytes(b"a graph")
+    made = bundle.make(tmp_path / "one", version=1, weights="ranker.json", files=["sides.onnx"], **parts)
+    assert made.model_hash == model_hash and "model/model.safetensors" not in made.files
+    assert manifest.verify(tmp_path / "one") == made
+    with pytest.raises(Refused, match="states are of model"):
+        bundle.make(tmp_path / "two", version=1, weights="other.json", files=["sides.onnx"], **parts)

@@ -105,3 +105,22 @@ def test_a_cache_with_another_clock_is_refused(tmp_path):
     with pytest.raises(ValueError, match="the replay's own clock"):
         cache_replay.replay(FOUND, cache=cache, clock=EventClock(), answer=str.encode)
     cache.close()
+
+
+def test_devices_together_hit_what_each_of_them_hits_alone():
+    of_users = {"u1": [Search(0.0, "u1", "a"), Search(1.0, "u1", "a"), Search(2.0, "u1", "b")]}
+    of_users["u2"] = [Search(0.0, "u2", "a")]
+    rates = cache_replay.hit_rates_of_devices(of_users, sizes=[70, 10_000], value=b"x" * 20)
+    assert rates[10_000] == 0.25  # u2's own device knows nothing of what u1's has
+    assert rates[70] == 0.0  # a key alone has 64 bytes: nothing fits
+
+
+def test_what_is_drawn_for_a_shop_without_events_repeats_itself_and_has_a_long_tail():
+    queries = [f"query {number}" for number in range(500)]
+    found = cache_replay.drawn(queries, n_searches=2_000, n_users=20, seed=0)
+    assert found == cache_replay.drawn(queries, n_searches=2_000, n_users=20, seed=0)
+    assert found != cache_replay.drawn(queries, n_searches=2_000, n_users=20, seed=1)
+    counts = sorted((sum(one.query == query for one in found) for query in set(queries)), reverse=True)
+    assert 200 < counts[0] < 400 and 0.7 < cache_replay.most_possible(found) < 0.9  # 1 / sum of 1/n is 0.147
+    of_users = cache_replay.by_user(found)
+    assert len(of_users) == 20 and len(next(iter(of_users.values()))) > 2 * len(found) / 20

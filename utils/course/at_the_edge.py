@@ -6,18 +6,79 @@ through the second half, each with its own cache, then say how right it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from utils.course import tables
-from utils.edge import placement, pseudonyms
+from utils import disk
+from utils.course import releases, tables
+from utils.course.releases import Shop
+from utils.data import candidates
+from utils.data.candidates import Bm25
+from utils.edge import engines, in_split, manifest, placement, product_store, pseudonyms, split_folder
 from utils.edge.devices import Lived
 from utils.measure.row_groups import Row
+from utils.rank import runtimes
+from utils.rank.ranker import Ranker
 from utils.speed import cache_replay
 from utils.speed.cache_replay import Search
+
+
+def ranked(query: str, *, texts: Mapping[str, str], bm25: Bm25, ranker: Ranker, n_candidates: int) -> list[str]:
+    """A query's products, best first: BM25's candidates of those that the shop has, in the ranker's order.
+
+    Args:
+        texts: what the shop has today, by product_id; the index may be of another day.
+    """
+    (found,) = candidates.top(bm25, [query], n_candidates=n_candidates)
+    ids = [one for one, _ in found if one in texts]
+    scores = ranker.score([(query, texts[one]) for one in ids])
+    return [ids[place] for place in np.argsort(-scores, kind="stable")]
+
+
+def in_shop(**how: object) -> Callable[[Shop, str], list[str]]:
+    """How a query is ranked in the shop of one day, for `releases.faults_by_update`.
+
+    Args:
+        how: what else `ranked` takes.
+    """
+    return lambda shop, query: ranked(query, texts=shop.texts, **how)
+
+
+def release(run, shop: Shop, *, version: int, folder: Path) -> Path:
+    """A bundle of the stage `split` for this day's shop: its graphs, and the states of every product in int8.
+
+    The weights stay behind: on the device the graphs are run.
+    """
+    stage = run.stage("split")
+    shipped = [path.relative_to(stage) for path in runtimes.shipped_files(stage, runtime=engines.SPLIT)]
+    files = [str(path) for path in shipped if path.parts[0] != in_split.STORE]
+    model, tokenizer = split_folder.load(stage)
+    with disk.scratch(folder.with_name(f"{folder.name}-states")) as store:
+        product_store.build(shop.texts.values(), model=model, tokenizer=tokenizer, folder=store / in_split.STORE)
+        parts = {"model": stage, "store": store / in_split.STORE, "weights": in_split.FACTS, "files": files}
+        return releases.release(folder, shop, version=version, **parts)
+
+
+def open_bundle(folder: Path, *, threads: int) -> in_split.SplitRanker:
+    """The ranker of an installed bundle: its graphs, and the states beside them."""
+    return in_split.open_parts(folder / manifest.MODEL, store=folder / manifest.STATES, threads=threads)
+
+
+def server_of(ranker: Ranker, **how: object) -> Callable[[dict], dict]:
+    """What a server answers with this ranker: from a request's query to the products in order.
+
+    Args:
+        how: as `ranked` takes them.
+    """
+
+    def answer(request: dict) -> dict:
+        return {"ranked": ranked(request["query"], ranker=ranker, **how)}
+
+    return answer
 
 
 @dataclass(frozen=True)
@@ -120,13 +181,20 @@ def group(parts: Parts, factors: Factors, lived: Lived) -> dict[str, float | int
     }
 
 
+STAND_IN = {"n_searches": 4000, "n_users": 70}  # where a shop has no events; as many as the embedded shop has
+
+
 def private_searches(run, *, key_file: Path | None = None) -> list[Search]:
     """The searches of a run's events under pseudonyms, which is all that anything writes of its users.
+
+    A shop without events gets `cache_replay.drawn` in their place.
 
     Args:
         run: as `course.begin` gives it.
         key_file: where the key lies; beside the runs' folders when not given.
     """
+    if run.catalogue.events is None:
+        return cache_replay.drawn(run.catalogue.train_queries(), **STAND_IN, seed=0)
     key = pseudonyms.load_key(key_file or pseudonyms.key_file(), apart_from=run.folder)
     return cache_replay.searches(pseudonyms.applied(run.catalogue, key=key))
 

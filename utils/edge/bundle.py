@@ -31,7 +31,7 @@ def make(
         version: above that of every bundle before.
         store: the folder of the products' states.
         catalogue: as `products.write` leaves it.
-        weights: the file in `model` by whose sha256 the states know their model.
+        weights: the file in `model` by which the states know their model, see `manifest.model_of`.
         files: of `model`, those to ship; all when not given.
 
     Raises:

@@ -40,7 +40,7 @@ class Manifest(BaseModel):
 
     Attributes:
         version: grows with every bundle that is made.
-        weights: the file of the model by whose sha256, its first 16 digits, the model is known: `model_hash`.
+        weights: the file of the model by which it is known: `model_of` it is `model_hash`.
         catalogue_version: of the products' texts; prices and stock have no part in it.
         files: by name, with `/` between folders.
     """
@@ -76,7 +76,7 @@ def describe(folder: Path, *, version: int, weights: str) -> Manifest:
     }
     made = Manifest(
         version=version,
-        model_hash=files[weights].sha256[:N_DIGITS],
+        model_hash=model_of(folder / weights),
         weights=weights,
         catalogue_version=catalogue_version(folder / CATALOGUE),
         files=files,
@@ -149,8 +149,7 @@ def require_one_model(folder: Path, *, manifest: Manifest) -> None:
     Raises:
         Refused: they are another model's, say nothing, or the weights are not those that the manifest claims.
     """
-    weights = manifest.files.get(manifest.weights)
-    if weights is None or weights.sha256[:N_DIGITS] != manifest.model_hash:
+    if manifest.weights not in manifest.files or model_of(folder / manifest.weights) != manifest.model_hash:
         raise Refused(f"{_shown(folder)}: {manifest.weights} is not the model {manifest.model_hash}; {AGAIN}")
     of_states = states_facts(folder / STATES)
     if (maker := of_states.get("model_hash")) != manifest.model_hash:
@@ -163,6 +162,16 @@ def require_one_model(folder: Path, *, manifest: Manifest) -> None:
             raise Refused(
                 f"{_shown(folder)}: its parts are of catalogues {found} and {manifest.catalogue_version}; make it again"
             )
+
+
+def model_of(weights: Path) -> str | None:
+    """The identity of a model: what a JSON file of it says as `model_hash`, or the sha256 of the weights themselves.
+
+    With a JSON file, graphs may be shipped that were made of the weights, and the weights left out.
+    """
+    if weights.suffix == ".json":
+        return disk.read_object(weights).get("model_hash")
+    return disk.sha256(weights)[:N_DIGITS]
 
 
 def _shown(folder: Path) -> str:

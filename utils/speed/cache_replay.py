@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from utils.data.catalogue import Catalogue
 from utils.speed.cache import Cache, Stats, key_of
 
@@ -56,6 +58,23 @@ def searches(catalogue: Catalogue) -> list[Search]:
             found.append((_seconds(time, row=row), user_id, queries[query_id]))
     found.sort(key=lambda one: one[0])
     return [Search(at_s - found[0][0], user_id, query) for at_s, user_id, query in found]
+
+
+def drawn(queries: Sequence[str], *, n_searches: int, n_users: int, seed: int) -> list[Search]:
+    """A stand-in for shops without events: searches drawn from their queries, a minute apart.
+
+    The n-th most frequent query and the n-th most busy user are drawn with a share that falls as 1 / n, as in many logs
+    of searches. So the hit rates of such a replay say how a cache works, and not what it will do in that shop.
+
+    Source: Breslau et al., "Web Caching and Zipf-like Distributions", 1999, https://doi.org/10.1109/INFCOM.1999.749260
+    """
+    rng = np.random.default_rng(seed)
+    order, ranks = rng.permutation(len(queries)), np.arange(1, len(queries) + 1)
+    asked = rng.choice(order, size=n_searches, p=1 / ranks / (1 / ranks).sum())
+    of_users = np.arange(1, n_users + 1)
+    users = rng.choice(of_users, size=n_searches, p=1 / of_users / (1 / of_users).sum())
+    pairs = enumerate(zip(asked, users, strict=True))
+    return [Search(60.0 * number, f"u{user:03d}", queries[row]) for number, (row, user) in pairs]
 
 
 def _seconds(time: str, *, row: int) -> float:
@@ -114,6 +133,15 @@ def by_size(found: Sequence[Search], *, sizes: Sequence[int], value: bytes, ttl_
             results[size] = replay(found, cache=cache, clock=clock, answer=lambda query: value)
             cache.close()
     return results
+
+
+def hit_rates_of_devices(
+    of_users: Mapping[str, Sequence[Search]], *, sizes: Sequence[int], value: bytes
+) -> dict[int, float]:
+    """The hit rate of devices that have a cache of these bytes each, all searches of all devices together."""
+    each = [by_size(found, sizes=sizes, value=value, ttl_s=None) for found in of_users.values()]
+    n_searches = sum(map(len, of_users.values()))
+    return {size: sum(one[size].hits for one in each) / max(1, n_searches) for size in sizes}
 
 
 def most_possible(found: Sequence[Search]) -> float:
