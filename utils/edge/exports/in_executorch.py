@@ -1,0 +1,141 @@
+"""ExecuTorch: a PyTorch program compiled ahead for phones, its matrix products in XNNPACK.
+
+Its runtime takes the threads of a pool that one process shares; the number is asked for when a folder is opened. It
+writes remarks past Python to the standard error of the process, which are held back here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from utils import disk
+from utils.edge.exports import converters, program
+from utils.rank import models
+from utils.rank.ranker import Batch, BatchedRanker
+from utils.rank.runtimes.base import Runtime
+
+PROGRAM = Path("executorch") / "model.pte"
+NOTE = Path("executorch") / "program.json"
+REMEDY = "pip install --no-deps -r requirements-edge.txt"
+STDERR = 2  # the number of the file that the runtime writes its remarks to
+_one_at_a_time = threading.Lock()
+
+
+def open_executorch(folder: Path, *, threads: int, max_tokens: int, batch_size: int, device: str) -> BatchedRanker:
+    """A ranker over a model folder's `executorch/model.pte`.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the runtime is not installed, the file is damaged, or the program takes fewer tokens.
+    """
+    path, noted = Path(folder) / PROGRAM, disk.read_object(Path(folder) / NOTE)
+    if not path.is_file() or not noted:
+        raise FileNotFoundError(f"{folder}: {PROGRAM.as_posix()} is missing; make it with: course export --to executorch")
+    if max_tokens > noted["max_tokens"]:
+        raise ValueError(f"{folder}: its program takes pairs of {noted['max_tokens']} tokens, not {max_tokens}")
+    _, tokenizer = models.described(folder)
+    forward = executorch_forward(path, threads=threads, max_pairs=noted["max_pairs"])
+    return BatchedRanker(tokenizer, forward, "executorch", max_tokens=max_tokens, batch_size=batch_size)
+
+
+def executorch_forward(path: Path, *, threads: int, max_pairs: int) -> Callable[[Batch], np.ndarray]:
+    """Logits (n_pairs,) of a batch by a program, at most `max_pairs` pairs at a time."""
+    import torch
+
+    library = _library()
+    with models.readable(path), silent():
+        loaded = library.Runtime.get().load_program(path)
+        method = loaded.load_method("forward")
+
+    def some(batch: Batch, rows: slice) -> np.ndarray:
+        tensors = [torch.from_numpy(np.ascontiguousarray(batch[name][rows], dtype=np.int64)) for name in program.NAMES]
+        return method.execute(tensors)[0][:, 0].numpy().copy()
+
+    def forward(batch: Batch) -> np.ndarray:
+        starts = range(0, len(batch["input_ids"]), max_pairs)
+        with silent():
+            _take_threads(threads)
+            return np.concatenate([some(batch, slice(start, start + max_pairs)) for start in starts])
+
+    return forward
+
+
+def export_executorch(folder: Path, *, precision: str = "fp32") -> Path:
+    """Write `executorch/model.pte` from the folder's `model.safetensors` and return its path.
+
+    In int8 the products' weights have a scale a channel, the word table one a word, and activations find their range as
+    they come.
+
+    Raises:
+        ValueError: the converter is not installed, or it failed.
+    """
+    folder = Path(folder)
+    with disk.scratch(folder.with_name(f"{folder.name}-executorch")) as empty:
+        source = program.write(folder, empty / "program.pt2", int8_table=precision == "int8")
+        _, tokenizer = models.described(folder)
+        sizes = {"max_pairs": program.MAX_PAIRS, "max_tokens": program.longest(tokenizer)}
+        converters.convert("executorch", source, empty / PROGRAM.name, precision, *map(str, sizes.values()))
+        (folder / PROGRAM).parent.mkdir(exist_ok=True)
+        os.replace(empty / PROGRAM.name, folder / PROGRAM)
+    disk.write_whole(folder / NOTE, disk.json_text({"precision": precision} | sizes))
+    return folder / PROGRAM
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Within the block nothing written to the process's standard error appears, by whatever library.
+
+    Python's own `sys.stderr` is not enough: the runtime is C++ and writes to the file with the number 2.
+    """
+    with _one_at_a_time:
+        sys.stderr.flush()
+        kept, nowhere = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, STDERR)
+            yield
+        finally:
+            os.dup2(kept, STDERR)
+            os.close(kept)
+            os.close(nowhere)
+
+
+def _library():
+    """The runtime's module; ValueError with the remedy where it is not installed."""
+    try:
+        with silent():
+            from executorch import runtime
+    except ImportError as error:
+        raise ValueError(f"ExecuTorch's runtime is not installed ({error}); install it with: {REMEDY}") from None
+    return runtime
+
+
+def _take_threads(threads: int) -> None:
+    """The pool that the process shares has that many threads from here on."""
+    from executorch.extension.pybindings import portable_lib
+
+    if portable_lib._threadpool_get_thread_count() != threads:
+        portable_lib._unsafe_reset_threadpool(threads)
+
+
+def stored_precision(folder: Path) -> str:
+    """What the export noted."""
+    return disk.read_object(Path(folder) / NOTE).get("precision", "unknown")
+
+
+RUNTIME = Runtime(
+    name="executorch",
+    library="executorch.runtime",
+    distribution="executorch",
+    weights=(NOTE.as_posix(), PROGRAM.as_posix()),
+    open=open_executorch,
+    precision=stored_precision,
+    export=export_executorch,
+    skips_unread_work=True,
+)
