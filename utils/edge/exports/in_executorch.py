@@ -37,7 +37,9 @@ def open_executorch(folder: Path, *, threads: int, max_tokens: int, batch_size: 
     """
     path, noted = Path(folder) / PROGRAM, disk.read_object(Path(folder) / NOTE)
     if not path.is_file() or not noted:
-        raise FileNotFoundError(f"{folder}: {PROGRAM.as_posix()} is missing; make it with: course export --to executorch")
+        raise FileNotFoundError(
+            f"{folder}: {PROGRAM.as_posix()} is missing; make it with: course export --to executorch"
+        )
     if max_tokens > noted["max_tokens"]:
         raise ValueError(f"{folder}: its program takes pairs of {noted['max_tokens']} tokens, not {max_tokens}")
     _, tokenizer = models.described(folder)
@@ -49,22 +51,46 @@ def executorch_forward(path: Path, *, threads: int, max_pairs: int) -> Callable[
     """Logits (n_pairs,) of a batch by a program, at most `max_pairs` pairs at a time."""
     import torch
 
-    library = _library()
+    loaded = _Loaded(path, threads)
     with models.readable(path), silent():
-        loaded = library.Runtime.get().load_program(path)
-        method = loaded.load_method("forward")
+        loaded.method()
 
     def some(batch: Batch, rows: slice) -> np.ndarray:
         tensors = [torch.from_numpy(np.ascontiguousarray(batch[name][rows], dtype=np.int64)) for name in program.NAMES]
-        return method.execute(tensors)[0][:, 0].numpy().copy()
+        return loaded.method().execute(tensors)[0][:, 0].numpy().copy()
 
     def forward(batch: Batch) -> np.ndarray:
         starts = range(0, len(batch["input_ids"]), max_pairs)
         with silent():
-            _take_threads(threads)
             return np.concatenate([some(batch, slice(start, start + max_pairs)) for start in starts])
 
     return forward
+
+
+class _Loaded:
+    """A program in memory. It keeps the pool of threads that it was loaded with, so a new pool loads it anew.
+
+    All programs of a process share one pool, and one that goes on with a pool that is gone never returns.
+    """
+
+    n_pools = 0  # that this process has had
+
+    def __init__(self, path: Path, threads: int):
+        self.path, self.threads, self.pool, self.kept = path, threads, -1, ()
+        self.library = _library()
+
+    def method(self):
+        """The program's one method, ready for a call on its number of threads."""
+        from executorch.extension.pybindings import portable_lib
+
+        if portable_lib._threadpool_get_thread_count() != self.threads:
+            portable_lib._unsafe_reset_threadpool(self.threads)
+            _Loaded.n_pools += 1
+        if self.pool != _Loaded.n_pools:
+            whole = self.library.Runtime.get().load_program(self.path)
+            self.kept = (whole, whole.load_method("forward"))  # a method reads its program and does not keep it
+            self.pool = _Loaded.n_pools
+        return self.kept[1]
 
 
 def export_executorch(folder: Path, *, precision: str = "fp32") -> Path:
@@ -114,14 +140,6 @@ def _library():
     except ImportError as error:
         raise ValueError(f"ExecuTorch's runtime is not installed ({error}); install it with: {REMEDY}") from None
     return runtime
-
-
-def _take_threads(threads: int) -> None:
-    """The pool that the process shares has that many threads from here on."""
-    from executorch.extension.pybindings import portable_lib
-
-    if portable_lib._threadpool_get_thread_count() != threads:
-        portable_lib._unsafe_reset_threadpool(threads)
 
 
 def stored_precision(folder: Path) -> str:

@@ -44,9 +44,7 @@ def open_litert(folder: Path, *, threads: int, max_tokens: int, batch_size: int,
     return BatchedRanker(tokenizer, forward, "litert", max_tokens=max_tokens, batch_size=batch_size)
 
 
-def litert_forward(
-    path: Path, *, shapes: Sequence[tuple[int, int]], threads: int
-) -> Callable[[Batch], np.ndarray]:
+def litert_forward(path: Path, *, shapes: Sequence[tuple[int, int]], threads: int) -> Callable[[Batch], np.ndarray]:
     """Logits (n_pairs,) of a batch by a .tflite with an entrance for each of these (n_pairs, n_tokens)."""
     with models.readable(path):
         interpreter = _library().Interpreter(model_path=str(path), num_threads=threads)
