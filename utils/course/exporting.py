@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from utils import settings
 from utils.course import stages
 from utils.course.run import Run
+from utils.data import catalogue
 from utils.edge.exports import converters, making
 from utils.measure.variant import Variant
+from utils.rank import models
 
 WEB = "web"
 TARGETS = (*making.FORMATS, WEB)
@@ -55,8 +58,10 @@ def variant_of(source: str, *, to: str, precision: str, threads: int = 1) -> Var
 
 
 def _to_web(model: Path, *, out: Path, precision: str) -> Path:
-    """The browser's bundle, which `utils.edge.web_bundle` makes."""
-    from importlib import import_module
+    """A search page in the browser with that model and the embedded shop, by `utils.edge.web_bundle`."""
+    from utils.edge import web_bundle
 
-    bundle = import_module("utils.edge.web_bundle")
-    return bundle.export(model, out, precision=precision)
+    _, tokenizer = models.described(model)
+    shop = catalogue.load(settings.EMBEDDED, profile=settings.profile("laptop"))
+    shown = {"models": {"Your model": model}, "max_tokens": tokenizer.model_max_length}
+    return web_bundle.make(out, **shown, catalogue=shop, precision=precision)

@@ -7,16 +7,14 @@ writes remarks past Python to the standard error of the process, which are held 
 from __future__ import annotations
 
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from utils import disk
 from utils.edge.exports import converters, program
+from utils.edge.exports.silence import silent
 from utils.rank import models
 from utils.rank.ranker import Batch, BatchedRanker
 from utils.rank.runtimes.base import Runtime
@@ -24,8 +22,6 @@ from utils.rank.runtimes.base import Runtime
 PROGRAM = Path("executorch") / "model.pte"
 NOTE = Path("executorch") / "program.json"
 REMEDY = "pip install --no-deps -r requirements-edge.txt"
-STDERR = 2  # the number of the file that the runtime writes its remarks to
-_one_at_a_time = threading.Lock()
 
 
 def open_executorch(folder: Path, *, threads: int, max_tokens: int, batch_size: int, device: str) -> BatchedRanker:
@@ -112,24 +108,6 @@ def export_executorch(folder: Path, *, precision: str = "fp32") -> Path:
         os.replace(empty / PROGRAM.name, folder / PROGRAM)
     disk.write_whole(folder / NOTE, disk.json_text({"precision": precision} | sizes))
     return folder / PROGRAM
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Within the block nothing written to the process's standard error appears, by whatever library.
-
-    Python's own `sys.stderr` is not enough: the runtime is C++ and writes to the file with the number 2.
-    """
-    with _one_at_a_time:
-        sys.stderr.flush()
-        kept, nowhere = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, STDERR)
-            yield
-        finally:
-            os.dup2(kept, STDERR)
-            os.close(kept)
-            os.close(nowhere)
 
 
 def _library():

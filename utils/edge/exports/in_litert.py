@@ -15,6 +15,7 @@ import torch
 
 from utils import disk
 from utils.edge.exports import converters, program
+from utils.edge.exports.silence import silent
 from utils.rank import models
 from utils.rank.ranker import Batch, BatchedRanker
 from utils.rank.runtimes.base import Runtime
@@ -46,9 +47,12 @@ def open_litert(folder: Path, *, threads: int, max_tokens: int, batch_size: int,
 
 def litert_forward(path: Path, *, shapes: Sequence[tuple[int, int]], threads: int) -> Callable[[Batch], np.ndarray]:
     """Logits (n_pairs,) of a batch by a .tflite with an entrance for each of these (n_pairs, n_tokens)."""
-    with models.readable(path):
-        interpreter = _library().Interpreter(model_path=str(path), num_threads=threads)
+    library = _library()
+    with models.readable(path), silent():
+        interpreter = library.Interpreter(model_path=str(path), num_threads=threads)
         runners = {shape: interpreter.get_signature_runner(name_of(shape)) for shape in shapes}
+        for shape, runner in runners.items():  # the first call of each makes its plan, with a remark
+            runner(**{f"args_{i}": np.ones(shape, dtype=np.int32) for i in range(len(program.NAMES))})
 
     def forward(batch: Batch) -> np.ndarray:
         n_pairs, n_tokens = batch["input_ids"].shape
