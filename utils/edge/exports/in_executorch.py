@@ -7,6 +7,7 @@ writes remarks past Python to the standard error of the process, which are held 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,7 +114,8 @@ def export_executorch(folder: Path, *, precision: str = "fp32") -> Path:
 def _library():
     """The runtime's module; ValueError with the remedy where it is not installed."""
     try:
-        with silent():
+        with silent(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it calls itself experimental whenever it is imported
             from executorch import runtime
     except ImportError as error:
         raise ValueError(f"ExecuTorch's runtime is not installed ({error}); install it with: {REMEDY}") from None
