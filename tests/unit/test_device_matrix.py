@@ -46,7 +46,7 @@ def lines(run_folder, setting):
 def test_fp32_formats_score_valid_as_pytorch_does_and_int8_does_not_quite(lines):
     for name in ("PyTorch", "LiteRT", "ExecuTorch"):
         assert lines[name].kept.largest_difference < 1e-4
-    assert 1e-4 < lines["ONNX int8"].kept.largest_difference
+    assert lines["ONNX int8"].kept.largest_difference > 1e-4
     assert lines["ONNX int8"].kept.rank_correlation < lines["LiteRT"].kept.rank_correlation
 
 

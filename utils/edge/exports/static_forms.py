@@ -57,7 +57,7 @@ def static_int8(
         batches: calibration batches with padding, from `padded_batches`.
     """
     model, tokenizer = models.load(source)
-    with disk.scratch(target) as empty, in_onnxruntime.quiet_export():
+    with disk.scratch(target.with_name("fp32")) as empty, in_onnxruntime.quiet_export():
         graph = MaskedBy(model, constant=constant).eval()
         in_onnxruntime.write_graph(graph, empty / "fp32.onnx", output="logits")
         int8_onnx.static(empty / "fp32.onnx", target, batches=batches, operators=None)
