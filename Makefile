@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 
 # Tests that need no run of the notebooks: two at a time, each on one core, before those that train on all cores.
-APART := tests/unit tests/labs tests/notebooks/test_survival.py
+APART := tests/unit tests/labs $(wildcard tests/web) tests/notebooks/test_survival.py
 
 .PHONY: help setup run test contract jupyter lint hooks lock notebooks clean
 help:  ## this list
@@ -28,6 +28,15 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt authoring/pyprojec
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
+# What runs on devices; the converter to ExecuTorch lies under artifacts/ and is made once.
+$(VENV)/installed-edge: $(VENV)/installed-dev requirements-edge.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-edge.txt
+	touch $@
+
+artifacts/converters/executorch/installed: $(VENV)/installed-edge requirements-executorch.txt
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/course converter executorch
+	touch $@
+
 run: $(VENV)/installed  ## run the notebooks in order and write the report (PROFILE=, DATASET=, SEED=, OUT=)
 	$(BIN)/course run $(if $(PROFILE),--profile $(PROFILE)) $(if $(DATASET),--dataset $(DATASET)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
@@ -39,7 +48,7 @@ jupyter: $(VENV)/installed  ## open the notebooks in JupyterLab (LAB_ARGS=)
 notebooks: $(VENV)/installed  ## run what changed and keep the outputs in notebooks/
 	$(BIN)/course publish
 
-test: lint  ## lint, then pass all tests but the slow ones
+test: lint artifacts/converters/executorch/installed  ## lint, then pass all tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(APART)
 	$(BIN)/python -m pytest -m "not slow" tests/notebooks $(patsubst %,--ignore=%,$(APART))
 

@@ -38,6 +38,9 @@ def results(
     gpu: Annotated[
         bool, typer.Option("--gpu", help="the card of this machine instead, with one data set's teacher: 8 minutes")
     ] = False,
+    edge: Annotated[
+        bool, typer.Option("--edge", help="the student in the formats of devices instead; needs both converters")
+    ] = False,
     profile: ProfileName = "laptop",
 ) -> None:
     """Record teacher and recipes over data sets and seeds under data/results/, and the pages that show them; hours."""
@@ -53,6 +56,14 @@ def results(
             )
         chosen = {"dataset": (dataset or [settings.EMBEDDED])[0], "seed": (seed or [0])[0], "profile": profile}
         typer.echo(gpu_record.record(**chosen, echo=typer.echo).relative_to(settings.ROOT))
+        return
+    if edge:
+        from authoring import edge_record
+
+        if prepare or folds or recipe or sweep or len(dataset or []) > 1 or len(seed or []) > 1:
+            raise ValueError("--edge records one student; give it one --dataset, --seed and --profile alone")
+        chosen = {"dataset": (dataset or [settings.EMBEDDED])[0], "seed": (seed or [0])[0], "profile": profile}
+        typer.echo(edge_record.record(**chosen, echo=typer.echo).relative_to(settings.ROOT))
         return
     if sweep:
         if prepare or folds or recipe or any(name != settings.EMBEDDED for name in dataset or []):

@@ -116,6 +116,29 @@ def report(profile: ProfileName = "laptop", dataset: Dataset = "synthetic", seed
     typer.echo(page.write(folder, profile=profile, dataset=dataset, seed=seed, out=out))
 
 
+@app.command()
+def export(
+    model: Annotated[Path, typer.Option(help="a model folder, with model.safetensors")],
+    to: Annotated[str, typer.Option(help="onnx, ort, openvino, litert, executorch or web")],
+    out: Annotated[Path, typer.Option(help="the folder to write; an older one is replaced")],
+    precision: Annotated[str, typer.Option(help="fp32 or int8")] = "fp32",
+) -> None:
+    """Write a model folder in the format of a device: what must be shipped, and nothing else."""
+    from utils.course import exporting
+
+    folder = exporting.export(model, to=to, out=out, precision=precision, echo=typer.echo)
+    n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    typer.echo(f"{folder}: {n_bytes / 1e6:,.1f} MB to ship")
+
+
+@app.command()
+def converter(name: Annotated[str, typer.Argument(help="litert or executorch")]) -> None:
+    """Make the environment that converts to LiteRT or ExecuTorch, once; gigabytes under artifacts/converters."""
+    from utils.edge.exports import converters
+
+    typer.echo(converters.install(name, echo=typer.echo))
+
+
 @data.command("fetch")
 def fetch(
     name: Annotated[str, typer.Argument(help=f"one of {', '.join(settings.PUBLIC_SETS)}")],

@@ -13,6 +13,9 @@ LITERT = "litert"
 EXECUTORCH = "executorch"
 MODULES = {
     SPLIT: "utils.edge.in_split",
+    ORT: "utils.edge.exports.in_ort",
+    LITERT: "utils.edge.exports.in_litert",
+    EXECUTORCH: "utils.edge.exports.in_executorch",
 }
 
 
