@@ -123,7 +123,7 @@ function addExample(text) {
 function answer({ query: of, place, bm25Ms, ms, wasKept, products, before }) {
   if (of !== asked) return;
   const column = columns[place];
-  const shown = products.slice(0, N_SHOWN).map((product, i) => card(product, before[i] - i));
+  const shown = products.slice(0, N_SHOWN).map((product, i) => card(product, i + 1, before[i] - i));
   column.querySelector(".products").replaceChildren(...shown);
   column.querySelector(".ms").textContent = ms < 10 ? ms.toFixed(1) : Math.round(ms);
   column.querySelector(".note").textContent = wasKept
@@ -135,12 +135,11 @@ function answer({ query: of, place, bm25Ms, ms, wasKept, products, before }) {
   if (place === 0) say(`${shown.length} products for ${of}, ranked in ${Math.round(ms)} milliseconds`);
 }
 
-function card([, title, text], moved) {
+function card([id, title, text], rank, moved) {
   const item = element("product").content.cloneNode(true).querySelector("li");
-  const kind = title.trim().split(/\s+/).at(-1) ?? "";
   const tile = item.querySelector(".tile");
-  tile.textContent = kind.slice(0, 1).toUpperCase();
-  tile.style.setProperty("--hue", hue(kind));
+  tile.textContent = rank;
+  tile.style.setProperty("--hue", hue(id)); // one colour a product, so that eyes find it in the other column
   item.querySelector("h3").textContent = title;
   item.querySelector(".detail").textContent = text.startsWith(title) ? text.slice(title.length).trim() : text;
   const move = item.querySelector(".move");
@@ -212,6 +211,6 @@ function megabytes(bytes) {
 
 function hue(text) {
   let sum = 7;
-  for (const character of text) sum = (sum * 31 + character.codePointAt(0)) % 360;
+  for (const character of text) sum = (sum * 137 + character.codePointAt(0)) % 360;
   return String(sum);
 }
