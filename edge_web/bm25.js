@@ -4,9 +4,12 @@
 const UNSPACED =
   "\\u0e00-\\u0eff\\u1000-\\u109f\\ua9e0-\\ua9ff\\uaa60-\\uaa7f\\u1780-\\u17ff\\u3005-\\u3007\\u3040-\\u30ff" +
   "\\u31f0-\\u31ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
-const SEEN = `(?=[\\p{L}\\p{N}])[${UNSPACED}][\\p{M}\\u200d]*`;
+const RUN = `[${UNSPACED}][${UNSPACED}\\p{M}\\u200d]*`; // of a script without spaces; each character is a word
 const SPACED = `(?:(?![${UNSPACED}])[\\p{L}\\p{N}_])(?:(?![${UNSPACED}])[\\p{L}\\p{M}\\p{N}_])+`;
-const WORD = new RegExp(`${SEEN}|${SPACED}`, "gu");
+const WORD = new RegExp(`${RUN}|${SPACED}`, "gu");
+const IS_RUN = new RegExp(`^[${UNSPACED}]`, "u");
+const IS_WORD = /^[\p{L}\p{N}]/u;
+const CHARACTERS = new Intl.Segmenter("en", { granularity: "grapheme" }); // as readers see them, with their marks
 const WIDE = /[\uff01-\uffee]/g;
 const UNSEEN = /[\u00ad\u200c\u200d\ufe00-\ufe0f]/g;
 const ASCII = /^[\x00-\x7f]*$/;
@@ -19,7 +22,12 @@ export function words(text, stopWords) {
   if (!ASCII.test(plain)) {
     plain = plain.replace(WIDE, (c) => c.normalize("NFKC")).replace(UNSEEN, "").normalize("NFC");
   }
-  return (plain.match(WORD) ?? []).filter((word) => !stopWords.has(word));
+  const found = (plain.match(WORD) ?? []).flatMap((word) => (IS_RUN.test(word) ? characters(word) : [word]));
+  return found.filter((word) => !stopWords.has(word));
+}
+
+function characters(run) {
+  return Array.from(CHARACTERS.segment(run), ({ segment }) => segment).filter((character) => IS_WORD.test(character));
 }
 
 /** An index over texts; `top(query, n)` gives the rows of the best products, best first, ties by row. */

@@ -1,4 +1,4 @@
-"""What the tests of the page share: limits, where screenshots go, and texts of several languages and scripts."""
+"""What the tests of the page share: limits, where screenshots go, texts of several scripts, and a tab."""
 
 from utils import settings
 
@@ -21,3 +21,14 @@ LANGUAGES = [
     "emoji 👟👟 sneakers ❤️ size 9",
     "soft\u00adhyphen zero\u200dwidth A\u030angstro\u0308m",
 ]
+
+
+def new_tab(browser):
+    """A tab of a browser that has seen nothing yet; `asked` and `complaints` grow with its requests and its console."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.asked, page.complaints = [], []
+    context.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    return page

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browsing import MAX_TOKENS
+from browsing import MAX_TOKENS, new_tab
 from transformers import BertConfig
 
 from utils import settings
@@ -87,12 +87,7 @@ def address(site):
 
 @pytest.fixture
 def tab(browser):
-    """A tab of a browser that has seen nothing yet, with what it asked for and what it complained of."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.asked, page.complaints = [], []
-    context.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    """A tab of a browser that has seen nothing yet."""
+    page = new_tab(browser)
     yield page
-    context.close()
+    page.context.close()

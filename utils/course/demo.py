@@ -54,7 +54,7 @@ def show(
     port: int = 0,
     opens: bool = True,
     echo: Callable[[str], object] = print,
-    wait: Callable[[], object] = threading.Event().wait,
+    wait: Callable[[threading.Event], object] = threading.Event.wait,
 ) -> None:
     """Serve the page on this machine alone until Ctrl-C, and open it in the reader's browser unless told not to."""
     with web_server.serve(folder, port=port) as address:
@@ -62,7 +62,7 @@ def show(
         if opens:
             webbrowser.open(address)
         try:
-            wait()
+            wait(threading.Event())
         except KeyboardInterrupt:
             echo("ended")
 
