@@ -56,7 +56,7 @@ function search() {
   columns.forEach((column, place) => (column.hidden = place > 0 && !isTwo));
   element("columns").classList.toggle("two", isTwo);
   if (!asked) element("answers").hidden = true;
-  for (const column of columns) column.classList.add("stale");
+  for (const column of columns) column.classList.toggle("stale", !column.hidden);
   worker.postMessage({ type: "search", query: asked, compare: compare.checked });
 }
 

@@ -28,7 +28,9 @@ def test_weights_are_signed_and_have_a_scale_for_each_channel(graph):
     found = weights(graph)
     quantized = {name: of for name, of in found.items() if name.endswith("_quantized")}
     matrices = [name for name, (kind, shape) in quantized.items() if kind == TensorProto.INT8 and len(shape) == 2]
-    assert len(matrices) >= 12 and not any(kind == TensorProto.UINT8 for kind, shape in quantized.values() if len(shape) == 2)
+    assert len(matrices) >= 12 and not any(
+        kind == TensorProto.UINT8 for kind, shape in quantized.values() if len(shape) == 2
+    )
     scales = [shape for name, (_, shape) in found.items() if name.endswith("_scale") and shape not in ((), (1,))]
     assert len(scales) >= 12
 

@@ -25,7 +25,7 @@ def ask(address, path, *, method="GET", host=None):
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
     connection.request(method, path, headers={"Host": host} if host else {})
     reply = connection.getresponse()
-    found = reply.status, dict(reply.getheaders()), reply.read()
+    found = reply.status, reply.headers, reply.read()
     connection.close()
     return found
 

@@ -268,6 +268,8 @@ def test_keys_alone_are_enough(opened):
     opened.keyboard.press("Tab")
     opened.keyboard.press("Space")
     expect(opened.locator(".column:visible")).to_have_count(1)
+    opened.keyboard.press("Space")
+    expect(opened.locator(".column:visible")).to_have_count(2)
     opened.keyboard.press("/")
     opened.keyboard.press("Escape")
     expect(opened.locator("#query")).to_have_value("")
