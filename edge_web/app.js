@@ -51,7 +51,7 @@ function shortcut(event) {
 function search() {
   asked = query.value.trim();
   history.replaceState(null, "", asked ? `#${encodeURIComponent(asked)}` : location.pathname);
-  element("trouble").hidden = true;
+  if (element("trouble").dataset.of === "search") element("trouble").hidden = true;
   const isTwo = compare.checked && columns.length > 1;
   columns.forEach((column, place) => (column.hidden = place > 0 && !isTwo));
   element("columns").classList.toggle("two", isTwo);
@@ -181,15 +181,18 @@ function nothing({ query: of }) {
 }
 
 function refused({ words: why }) {
-  trouble(`A newer version of the shop was refused, and the one on this device goes on serving. ${why}`);
+  trouble("bundle", `A newer version of the shop was refused, and the one on this device goes on serving. ${why}`);
 }
 
 function failed({ words: why, fatal }) {
   element("loading").hidden = true;
-  trouble(fatal ? `The shop cannot open. ${why} Reload the page to try again.` : `That search failed. ${why}`);
+  if (fatal) trouble("bundle", `The shop cannot open. ${why} Reload the page to try again.`);
+  else trouble("search", `That search failed. ${why}`);
 }
 
-function trouble(text) {
+/** Show what went wrong; what a search did goes with the next one, what the bundle did stays. */
+function trouble(of, text) {
+  element("trouble").dataset.of = of;
   element("trouble").textContent = text;
   element("trouble").hidden = false;
 }
