@@ -9,6 +9,7 @@ WINDOWS = "Windows has no such modes and limits"
 LINUX = "reads what only Linux tells of a process"
 COMPILER = "torch.compile needs a C++ compiler"
 MOUNT = "mounting a small file system needs Linux and its administrator"
+BROWSER = "Chromium is missing: apt-get install chromium, or name one in the variable CHROMIUM"
 UNIT, NOTEBOOKS = "tests/unit", "tests/notebooks"
 SKIPS = {
     f"{UNIT}/test_cli.py::"
@@ -23,6 +24,30 @@ SKIPS = {
     "test_it_compiles_when_opened_and_no_batch_of_any_size_or_length_compiles_it_again": COMPILER,
     f"{NOTEBOOKS}/test_survival.py::test_a_full_disk_is_named_and_the_next_run_with_room_ends_as_ever": MOUNT,
 }
+IN_CHROMIUM = (
+    "test_scores_in_fp32_are_pythons_for_a_hundred_pairs_of_several_languages",
+    "test_scores_in_int8_rank_as_pythons_do_on_the_same_batches",
+    "test_pairs_are_cut_longest_first_and_an_empty_text_leaves_a_pair",
+    "test_the_first_step_finds_what_bm25_finds_in_python",
+    "test_words_are_pythons_in_every_script",
+    "test_both_models_answer_as_one_types_each_with_its_time_and_weight",
+    "test_the_page_searches_on_with_the_network_off",
+    "test_nothing_is_asked_of_another_origin_and_no_query_is_sent",
+    "test_no_string_becomes_code",
+    "test_threads_are_used_where_the_page_is_isolated_and_one_elsewhere",
+    "test_an_isolated_page_uses_as_many_threads_as_there_are_up_to_four",
+    "test_a_model_that_is_damaged_on_the_way_is_refused_by_its_name",
+    "test_a_faulty_new_version_is_refused_and_the_old_one_goes_on",
+    "test_a_new_version_takes_over_and_only_what_changed_is_fetched",
+    "test_a_new_page_is_shown_once_it_is_there",
+    "test_an_answer_is_kept_for_its_version",
+    "test_what_a_newer_query_has_overtaken_is_dropped",
+    "test_a_query_without_a_known_word_finds_nothing_and_says_so",
+    "test_keys_alone_are_enough",
+    "test_a_screen_reader_hears_of_the_answer",
+    "test_the_page_is_accessible_and_fits_its_window",
+)
+SKIPS |= {f"tests/web/test_page.py::{name}": BROWSER for name in IN_CHROMIUM}
 
 
 def refused(nodeid: str) -> str:

@@ -267,6 +267,27 @@ def progress(
         typer.echo(workbook.export(export))
 
 
+@app.command()
+def demo(
+    profile: ProfileName = "laptop",
+    dataset: Dataset = "synthetic",
+    seed: Seed = 0,
+    out: Out = "",
+    model: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="a model folder to show instead of the run's own")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0 for a free one; a browser keeps its copy by port")
+    ] = 8765,
+    no_open: Annotated[bool, typer.Option("--no-open", help="print the address, and open no browser")] = False,
+) -> None:
+    """Show the shop's search in a browser: the final model beside the teacher, both inside the page."""
+    from utils.course import demo as page
+
+    folder = page.build(profile=profile, dataset=dataset, seed=seed, out=out, model=model, echo=typer.echo)
+    page.show(folder, port=port, opens=not no_open, echo=typer.echo)
+
+
 def _folder(*, profile: str, dataset: str, seed: int, out: str) -> Path:
     settings.profile(profile)
     return identity.run_folder(dataset=dataset, profile_name=profile, seed=seed, out=out)
