@@ -1,4 +1,4 @@
-"""What labs 11 and 12 are judged by does what learners are told: a cache with a rule, shapes, and a device's storage."""
+"""What labs 11 and 12 are judged by: a cache with a rule, a choice of shapes, and a device's storage."""
 
 import numpy as np
 import pytest
