@@ -41,7 +41,7 @@ def test_every_row_has_the_minutes_of_what_it_names_and_a_plan_adds_up():
 def test_there_are_three_plans_and_the_longest_has_every_notebook_and_lab():
     half, day, *days = ({path.stem for *_, path in plan if path} for plan in plans())
     longest = set().union(*days)
-    assert len(days) == 3 and half < day < longest
+    assert len(days) == 4 and half < day < longest
     notebooks = {path.stem for path in settings.NOTEBOOKS.glob("*.ipynb")}
     assert longest == notebooks | set(checks.labs())
 

@@ -28,7 +28,7 @@ def difference(found: object, expected: object, *, tolerance: float) -> str | No
         return _of_mappings(found, expected, tolerance=tolerance)
     if isinstance(expected, tuple | list) and not _is_numeric(expected):
         return _of_sequences(found, expected, tolerance=tolerance)
-    if isinstance(expected, str | bool | None):
+    if isinstance(expected, str | bytes | bool | None):
         return None if found == expected else f"{shown(expected)} is expected, {shown(found)} came"
     return _of_numbers(found, expected, tolerance=tolerance)
 
