@@ -219,7 +219,8 @@ def set_aside(path: Path) -> Path:
 def key_of(*, model_hash: str, catalogue_version: str, query: str, kind: str = "answer") -> str:
     """The key of all that decides an answer: 64 hexadecimal digits.
 
-    A query counts as the ranker reads it: letters of either case, composed or not, and single spaces are the same.
+    Letters of either case, composed or not, and any number of spaces are the same. An accent counts, although some
+    tokenizers drop it: two keys for one answer cost a miss, one key for two answers would be a wrong one.
 
     Args:
         kind: what is kept, such as "answer" or "states", so that neither is taken for the other.

@@ -108,6 +108,7 @@ def of_exports(seed: int) -> list[Case]:
         case("all scores doubled", 2 * reference),
         case("all scores a half lower", reference - 0.5),
         case("one score is 0.2 lower", changed((0, int(exact[0])), reference[0, exact[0]] - 0.2 + 1e-3)),
+        case("one score is 0.2 higher", changed((0, int(exact[0])), reference[0, exact[0]] + 0.2)),
         case("one score is not a number", changed((1, 3), np.nan)),
         case("one score is infinite", changed((1, 3), np.inf)),
         case("no score is a number", np.full(shape, np.nan)),

@@ -167,6 +167,9 @@ TASKS = {
                 ways.failed, difference_of=ways.mean_difference
             ),
             "a score that is lower counts as no difference": partial(ways.failed, difference_of=ways.signed_difference),
+            "a score that is higher counts as no difference": partial(
+                ways.failed, difference_of=ways.difference_downwards
+            ),
             "the difference is taken as a share of the score": partial(
                 ways.failed, difference_of=ways.relative_difference
             ),

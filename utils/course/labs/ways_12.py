@@ -140,6 +140,10 @@ def signed_difference(reference: np.ndarray, exported: np.ndarray) -> float:
     return float((exported - reference).max())
 
 
+def difference_downwards(reference: np.ndarray, exported: np.ndarray) -> float:
+    return float((reference - exported).max())
+
+
 def relative_difference(reference: np.ndarray, exported: np.ndarray) -> float:
     return float((np.abs(exported - reference) / np.abs(reference)).max())
 
