@@ -118,6 +118,29 @@ class Sweep:
     student: Quality
     student_macs: int
 
+    @property
+    def points(self) -> dict[str, tuple[float, float]]:
+        """MACs of a query and NDCG@10 of each plan, by its label."""
+        return {trial.label: (trial.request_macs, trial.ndcg10) for trial in self.trials}
+
+    @property
+    def whole(self) -> tuple[float, float]:
+        """The same of the student whole."""
+        return self.student_macs, self.student.ndcg10
+
+    def kept(self, trial: Trial) -> float:
+        """The share of the student's NDCG@10 that a plan keeps."""
+        return trial.ndcg10 / self.student.ndcg10
+
+    @property
+    def kept_by_vectors(self) -> float:
+        """The largest share that one vector for each text keeps; 0 where no plan has it."""
+        return max((self.kept(trial) for trial in self.trials if trial.plan.meeting == "vectors"), default=0.0)
+
+    def fewer(self, trial: Trial) -> float:
+        """How many times fewer MACs a query needs than with the student whole."""
+        return self.student_macs / trial.request_macs
+
     def choose(self, *, keeps: float = 0.98) -> Trial:
         """The plan of the fewest MACs at request time that keeps this share of the student's NDCG@10 on valid.
 

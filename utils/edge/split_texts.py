@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from utils.edge.split_model import Split
+from utils.edge.split_model import Part, Split, SplitModel
 from utils.rank import tokens
 
 Ids = list[list[int]]
@@ -49,3 +49,11 @@ def encode_products(products: Sequence[str], *, tokenizer: PreTrainedTokenizerBa
 def _tensors(ids: Ids, *, side: int, tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
     batch = padded(ids, side=side, pad_id=tokenizer.pad_token_id)
     return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def parts(
+    model: SplitModel, *, query: str, products: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> tuple[Part, Part]:
+    """A query's side and its products' sides, made apart: two `Part`, of (1, ...) and of (n_products, ...)."""
+    how = {"tokenizer": tokenizer, "plan": model.plan}
+    return model.query_part(encode_queries([query], **how)), model.product_part(encode_products(products, **how))
