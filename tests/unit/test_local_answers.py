@@ -11,11 +11,11 @@ from utils.speed.cache_replay import Search
 
 
 def test_one_cache_for_all_knows_what_others_asked_and_an_own_one_does_not():
-    found = [Search(float(number), f"u{number % 3}", f"query {number // 3}") for number in range(30)]
+    found = [Search(float(number), f"u{number // 10}", f"query {number % 10}") for number in range(30)]
     replayed = local_answers.replay(found, n_devices=8)  # three users each ask the same ten queries
-    assert replayed.shared[1_000_000] == replayed.most_possible == pytest.approx(2 / 3)
+    assert replayed.shared[1_000_000] == pytest.approx(2 / 3) and replayed.most_possible == pytest.approx(2 / 3)
     assert set(replayed.own.values()) == {0.0} and replayed.shared.keys() == replayed.own.keys()
-    assert replayed.shared[2_000] < replayed.shared[20_000]
+    assert replayed.shared[2_000] == 0 < replayed.shared[20_000]  # what comes round again was gone by then
 
 
 def test_a_device_is_brought_to_the_very_bundle_by_fewer_bytes(tmp_path):
