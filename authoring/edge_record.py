@@ -1,18 +1,19 @@
-"""`course results --edge`: the student in the formats of devices, recorded under data/results/edge/."""
+"""`course results --edge`: the student in the formats of devices and in a browser, recorded in data/results/edge/."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from authoring import browser_record
 from utils import course, settings
-from utils.course import exporting
+from utils.course import exporting, formats
 from utils.course.run import Run
 from utils.data import identity
 from utils.edge import recorded_edge
 from utils.edge.exports import converters, device_matrix
 from utils.edge.recorded_edge import Record
-from utils.measure import ledger, load
+from utils.measure import ledger
 
 NOTEBOOK = "results"  # as recorded studies are called
 STAGE = "student"
@@ -31,21 +32,20 @@ def record(*, dataset: str, profile: str, seed: int, echo: Callable[[str], objec
     run = course.begin(NOTEBOOK, **chosen, out=out, needs=(STAGE,))
     for name in RECORDED:
         converters.install(name, echo=echo)
-    return recorded_edge.write(measured(run, formats=RECORDED, echo=echo))
+    return recorded_edge.write(measured(run, targets=RECORDED, echo=echo))
 
 
-def measured(run: Run, *, formats: tuple[str, ...], echo: Callable[[str], object] = print) -> Record:
+def measured(run: Run, *, targets: tuple[str, ...], echo: Callable[[str], object] = print) -> Record:
     """The record of the run's student in these formats, in fp32 and int8."""
     variants = {}
-    for to in formats:
+    for to in targets:
         for precision in ("fp32", "int8"):
             echo(f"{STAGE} to {to} in {precision}")
-            variants[f"{to} {precision}"] = exporting.stage(run, STAGE, to=to, precision=precision)
-    sizes = {"run_folder": run.folder, "setting": run.setting}
-    pairs = load.workload(run.catalogue, n_queries=1)[0]
-    peaks = device_matrix.peak_memory(variants, run_folder=run.folder, pairs=pairs, max_tokens=run.profile.max_tokens)
+            variants[formats.name_of(to, precision)] = exporting.stage(run, STAGE, to=to, precision=precision)
     reference = device_matrix.reference_scores(run.stage(STAGE), setting=run.setting)
-    lines = device_matrix.measure(variants, reference=reference, peaks=peaks, **sizes)
+    lines = formats.measure(run, variants, reference=reference)
+    echo(f"{STAGE} in a browser")
+    in_browser = browser_record.measured(run, STAGE, reference=reference)
     return Record(
         machine=run.machine,
         versions=ledger.versions(),
@@ -57,5 +57,5 @@ def measured(run: Run, *, formats: tuple[str, ...], echo: Callable[[str], object
         time_utc=ledger.now(),
         command=f"course results --edge --dataset {settings.dataset_name(run.dataset)} "
         f"--seed {run.seed} --profile {run.profile.name}",
-        rows=tuple(recorded_edge.row_of(name, line, run_folder=run.folder) for name, line in lines.items()),
+        rows=(*(recorded_edge.row_of(name, line, run_folder=run.folder) for name, line in lines.items()), in_browser),
     )

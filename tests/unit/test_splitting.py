@@ -6,8 +6,8 @@ import split_runs
 import torch
 
 from utils import disk
-from utils.course import splitting, stages
-from utils.course.splitting import Sweep, Trial
+from utils.course import split_sweep, splitting, stages
+from utils.course.split_sweep import Sweep, Trial
 from utils.edge.split_model import Split
 from utils.rank import models, runtimes
 from utils.rank.metrics import Quality
@@ -24,7 +24,7 @@ def run(small_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sweep(run):
-    return splitting.sweep(run, [TOKENS, LAYERS], steps=2)
+    return split_sweep.sweep(run, [TOKENS, LAYERS], steps=2)
 
 
 def test_every_plan_is_judged_on_valid_and_costs_less_than_the_student_whole(sweep, run):
@@ -38,7 +38,7 @@ def test_every_plan_is_judged_on_valid_and_costs_less_than_the_student_whole(swe
 
 def test_a_second_sweep_reads_what_was_kept(sweep, run, monkeypatch):
     monkeypatch.setattr(splitting, "_learn", lambda *given, **of: pytest.fail("it was trained again"))
-    again = splitting.sweep(run, [TOKENS, LAYERS], steps=2)
+    again = split_sweep.sweep(run, [TOKENS, LAYERS], steps=2)
     assert [trial.quality for trial in again.trials] == [trial.quality for trial in sweep.trials]
 
 
@@ -108,7 +108,7 @@ def test_the_table_has_a_row_a_plan_and_says_how_much_less_it_costs():
 
 def test_plans_end_with_tokens_and_vectors_and_fit_students_of_one_layer_and_of_three():
     for n_layers in (1, 3):
-        found = splitting.plans(n_layers)
+        found = split_sweep.plans(n_layers)
         assert [plan.meeting for plan in found][-2:] == ["tokens", "vectors"]
         assert all(plan.n_apart <= n_layers - (plan.meeting == "layers") for plan in found)
         assert len(set(found)) == len(found) and found[0] == Split(0, "layers")

@@ -8,7 +8,8 @@ from functools import partial
 from utils.course import ledger_fields
 from utils.course.measure_stage import ONLY_TEACHER, PER_TURN
 from utils.course.run import Run
-from utils.course.splitting import SPLIT, Lengths
+from utils.course.split_sweep import Lengths
+from utils.course.splitting import SPLIT
 from utils.edge import split_cost
 from utils.edge.split_model import SplitModel
 from utils.measure import cost, load, memory, timing
