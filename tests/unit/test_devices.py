@@ -52,6 +52,11 @@ def test_each_device_ranks_each_query_once_and_has_it_from_then_on(live, tmp_pat
     assert lived.cache_bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) / 2 > 3 * 64
 
 
+def test_a_second_life_begins_with_empty_caches_as_the_first_did(live):
+    first, second = live(SEARCHES), live(SEARCHES)
+    assert second == first and second[0].hit_rate < 1
+
+
 def test_answers_expire_in_the_time_of_the_events(live):
     lived, asked = live(SEARCHES, ttl_s=DAY)
     assert len(asked) == 24 and lived.hit_rate == pytest.approx(16 / 40)

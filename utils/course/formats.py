@@ -70,7 +70,8 @@ def measure(run: Run, variants: Mapping[str, Variant], *, reference: np.ndarray)
         reference: scores (n_pairs,) of valid's judged pairs by the model itself in PyTorch.
     """
     pairs, limits = load.workload(run.catalogue, n_queries=1)[0], {"max_tokens": run.profile.max_tokens}
-    peaks = device_matrix.peak_memory(variants, run_folder=run.folder, pairs=pairs, **limits)
+    own = {"pairs": pairs, "at_once": run.machine["cores"]}
+    peaks = device_matrix.peak_memory(variants, run_folder=run.folder, **own, **limits)
     how = {"setting": run.setting, "reference": reference, "peaks": peaks}
     return device_matrix.measure(variants, run_folder=run.folder, **how)
 

@@ -111,6 +111,8 @@ def live(
 ) -> Lived:
     """Each user's searches on a device of their own, which begins with an empty cache in `folder`.
 
+    A cache that an earlier life left there is removed, so a second run lives as the first one did.
+
     Args:
         of_users: the searches of each user, under a pseudonym, which names the cache's file.
         clock: seconds, by which answers are timed; the caches live in the events' own time.
@@ -118,6 +120,8 @@ def live(
     samples, hits, n_bytes = [], 0, 0
     for user, found in of_users.items():
         events = EventClock()
+        for old in folder.glob(f"{user}.sqlite*"):
+            old.unlink()
         cache = Cache(folder / f"{user}.sqlite", max_bytes=max_bytes, ttl_s=ttl_s, clock=events)
         device = Device(rank, cache, model_hash, catalogue_version)
         with no_garbage_collection():
