@@ -187,7 +187,7 @@ def test_what_we_import_is_a_direct_dependency():
     assert unnamed(for_learners, files=["requirements.in", "requirements-edge.txt"]) == set()
     assert unnamed(for_learners, files=["requirements.in"]) == {"ai_edge_litert", "executorch"}
     assert unnamed(for_authors, files=["requirements.in", "requirements-dev.in"]) == set()
-    assert unnamed(for_authors, files=["requirements.in"]) == {"PIL", "markdown_it", "nbgrader", "yaml"}
+    assert unnamed(for_authors, files=["requirements.in"]) == {"PIL", "markdown_it", "nbgrader", "playwright", "yaml"}
 
 
 def test_what_learners_install_never_imports_the_authors_tools(tmp_path):
